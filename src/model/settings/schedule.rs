@@ -2,6 +2,8 @@
 //!
 //! Pure: the next time follows from expression, time zone and a given time; never reads a clock.
 
+mod fire_time;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -12,6 +14,7 @@ use jiff::tz::TimeZone;
 
 use crate::model::image::NameError;
 use crate::text::diagnostics::nearest;
+use fire_time::FireTimes;
 
 /// The number of invalid names for which the nearest time zone is suggested, which bounds the cost for a broken root.
 const NEAREST_MAX: usize = 20;
@@ -25,6 +28,8 @@ pub enum Schedule {
         text: Arc<str>,
         /// The parsed expression.
         cron: Arc<Cron>,
+        /// True if it matches every hour.
+        is_interval: bool,
         /// The time zone of its fields.
         zone: TimeZone,
     },
@@ -52,10 +57,13 @@ impl Schedule {
         if text == "never" {
             return Ok(Self::Never);
         }
-        check_fields(text)?;
-        let parser = CronParser::builder().seconds(Seconds::Disallowed).year(Year::Disallowed).build();
+        let [_, hours, days, _, weekdays] = check_fields(text)?;
+        let is_interval = matches!(hours, "*" | "*/1" | "0-23" | "0-23/1");
+        // crontab(5): both must match if one of them starts with `*`, else either.
+        let both = days.starts_with('*') || weekdays.starts_with('*');
+        let parser = CronParser::builder().seconds(Seconds::Disallowed).year(Year::Disallowed).dom_and_dow(both).build();
         match parser.parse(text) {
-            Ok(cron) => Ok(Self::Cron { text: text.into(), cron: Arc::new(cron), zone: zone.clone() }),
+            Ok(cron) => Ok(Self::Cron { text: text.into(), cron: Arc::new(cron), is_interval, zone: zone.clone() }),
             Err(error) => Err(NameError::new(format!("invalid schedule `{text}`: {error}"))
                 .help("write five fields as in crontab(5), e.g. `*/30 * * * *`, or `never`")),
         }
@@ -66,8 +74,9 @@ impl Schedule {
     pub fn in_zone(&self, zone: &TimeZone) -> Self {
         match self {
             Self::Never => Self::Never,
-            Self::Cron { text, cron, .. } => {
-                Self::Cron { text: Arc::clone(text), cron: Arc::clone(cron), zone: zone.clone() }
+            Self::Cron { text, cron, is_interval, .. } => {
+                let (text, cron) = (Arc::clone(text), Arc::clone(cron));
+                Self::Cron { text, cron, is_interval: *is_interval, zone: zone.clone() }
             }
         }
     }
@@ -85,9 +94,8 @@ impl Schedule {
     pub fn next_after(&self, moment: Timestamp) -> Option<Timestamp> {
         match self {
             Self::Never => None,
-            Self::Cron { cron, zone, .. } => {
-                let from = moment.to_zoned(zone.clone());
-                cron.find_next_occurrence(&from, false).ok().map(|next| next.timestamp())
+            Self::Cron { cron, is_interval, zone, .. } => {
+                FireTimes { cron, zone, is_interval: *is_interval }.next_after(moment)
             }
         }
     }
@@ -126,9 +134,9 @@ const FIELDS: [CronField; 5] = [
     CronField { name: "day of week", least: 0, most: 7, names: &["sun", "mon", "tue", "wed", "thu", "fri", "sat"] },
 ];
 
-/// Checks `text` against the grammar of crontab(5), which is smaller than the parser's: syntax that other programs do
+/// Splits `text` into fields and checks them against the grammar of crontab(5), which is smaller than the parser's: syntax that other programs do
 /// not support, or interpret differently, is rejected by name.
-fn check_fields(text: &str) -> Result<(), NameError> {
+fn check_fields(text: &str) -> Result<[&str; 5], NameError> {
     if text.len() > 255 {
         return Err(NameError::new("schedule longer than 255 characters").help("write e.g. `*/30 * * * *`, or `never`"));
     }
@@ -137,18 +145,19 @@ fn check_fields(text: &str) -> Result<(), NameError> {
             .help("write minute, hour, day of month, month and day of week, e.g. `0 3 * * *` for every day at 3:00"));
     }
     let fields: Vec<&str> = text.split_ascii_whitespace().collect();
-    let [_, _, days, months, weekdays] = fields.as_slice() else {
+    let Ok(fields) = <[&str; 5]>::try_from(fields.as_slice()) else {
         return Err(NameError::new(format!("expected five fields, `{text}` has {}", fields.len()))
             .help("write minute, hour, day of month, month and day of week, e.g. `*/30 * * * *`, or `never`"));
     };
-    for (field, written) in FIELDS.iter().zip(&fields) {
+    let [_, _, days, months, weekdays] = fields;
+    for (field, written) in FIELDS.iter().zip(fields) {
         written.split(',').try_for_each(|part| check_part(field, part))?;
     }
-    if *weekdays == "*" && !days.starts_with('*') && !any_day_exists(days, months) {
+    if weekdays == "*" && !days.starts_with('*') && !any_day_exists(days, months) {
         return Err(NameError::new(format!("`{text}` never fires: these months do not have that day"))
             .help("write `never` to resolve it only on request"));
     }
-    Ok(())
+    Ok(fields)
 }
 
 fn check_part(field: &CronField, part: &str) -> Result<(), NameError> {

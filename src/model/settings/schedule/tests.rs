@@ -86,23 +86,103 @@ fn day_of_month_or_day_of_week_is_enough() {
 }
 
 #[test]
-fn a_time_in_the_gap_of_daylight_saving_fires_once_right_after_it() {
-    check(
-        "30 2 * * *",
-        "Europe/Berlin",
-        "2026-03-28T02:00:00Z",
-        &["Sun 2026-03-29 03:00 +02:00", "Mon 2026-03-30 02:30 +02:00"],
-    );
+fn c02_day_and_weekday_must_both_match_if_one_starts_with_a_star() {
+    check("0 0 */2 * MON", "UTC", "2026-06-01T00:00:00Z", &["Mon 2026-06-15 00:00 +00:00", "Mon 2026-06-29 00:00 +00:00"]);
+    check("0 0 1 * */7", "UTC", "2026-01-02T00:00:00Z", &["Sun 2026-02-01 00:00 +00:00", "Sun 2026-03-01 00:00 +00:00"]);
 }
 
 #[test]
-fn a_time_in_the_overlap_of_daylight_saving_fires_once() {
-    check(
-        "30 2 * * *",
-        "Europe/Berlin",
-        "2026-10-24T12:00:00Z",
-        &["Sun 2026-10-25 02:30 +02:00", "Mon 2026-10-26 02:30 +01:00"],
-    );
+fn c01_skipped_times_fire_once_right_after_the_gap() {
+    for text in ["30 2 * * *", "0,30 2 * * *", "*/15 2 * * *", "0-30/10 2 * * *", "0 2,3 * * *"] {
+        check(text, "Europe/Berlin", "2026-03-28T12:00:00Z", &["Sun 2026-03-29 03:00 +02:00"]);
+    }
+    let next = &["Sun 2026-03-29 03:00 +02:00", "Mon 2026-03-30 02:00 +02:00", "Mon 2026-03-30 02:30 +02:00"];
+    check("0,30 2 * * *", "Europe/Berlin", "2026-03-28T12:00:00Z", next);
+    check("0 2,4 * * *", "Europe/Berlin", "2026-03-29T01:00:00Z", &["Sun 2026-03-29 04:00 +02:00"]);
+}
+
+#[test]
+fn c01_repeated_times_fire_once() {
+    let next = &["Sun 2026-10-25 02:00 +02:00", "Sun 2026-10-25 02:30 +02:00", "Mon 2026-10-26 02:00 +01:00"];
+    check("0,30 2 * * *", "Europe/Berlin", "2026-10-24T12:00:00Z", next);
+    check("0-30/30 2 * * *", "Europe/Berlin", "2026-10-24T12:00:00Z", next);
+    check("0 1-3 * * *", "Europe/Berlin", "2026-10-25T00:30:00Z", &["Sun 2026-10-25 03:00 +01:00"]);
+}
+
+/// An expression as its fields, for the oracle.
+struct Fields {
+    text: &'static str,
+    minutes: &'static [i8],
+    /// None for every hour.
+    hours: Option<&'static [i8]>,
+}
+
+const EXPRESSIONS: [Fields; 7] = [
+    Fields { text: "30 2 * * *", minutes: &[30], hours: Some(&[2]) },
+    Fields { text: "0,30 0-3 * * *", minutes: &[0, 30], hours: Some(&[0, 1, 2, 3]) },
+    Fields { text: "*/20 */2 * * *", minutes: &[0, 20, 40], hours: Some(&[0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22]) },
+    Fields { text: "15-17 1,23 * * *", minutes: &[15, 16, 17], hours: Some(&[1, 23]) },
+    Fields { text: "*/30 * * * *", minutes: &[0, 30], hours: None },
+    Fields { text: "7 * * * *", minutes: &[7], hours: None },
+    Fields { text: "59 0,1,2,3,22,23 * * *", minutes: &[59], hours: Some(&[0, 1, 2, 3, 22, 23]) },
+];
+
+/// Finds the fire times in minutes from `from` on by looking at the clock each minute.
+fn by_the_minute(fields: &Fields, zone: &TimeZone, from: Timestamp, minutes: i64) -> Vec<Timestamp> {
+    let matches = |local: jiff::civil::DateTime| {
+        fields.minutes.contains(&local.minute()) && fields.hours.is_none_or(|hours| hours.contains(&local.hour()))
+    };
+    let at = |minute: i64| from + jiff::SignedDuration::from_mins(minute);
+    let mut seen = std::collections::BTreeSet::new();
+    let mut found = Vec::new();
+    // Three hours earlier, for local times that are repeated.
+    for minute in -180..=minutes {
+        let (before, local) = (zone.to_datetime(at(minute - 1)), zone.to_datetime(at(minute)));
+        let skipped = (1..).map(|step: i64| before.saturating_add(jiff::Span::new().minutes(step)));
+        let skipped = skipped.take_while(|skipped| *skipped < local).any(|skipped| matches(skipped));
+        let is_new = seen.insert(local);
+        let fires = match fields.hours {
+            None => matches(local),
+            Some(_) => skipped || (is_new && matches(local)),
+        };
+        if fires && minute > 0 {
+            found.push(at(minute));
+        }
+    }
+    found
+}
+
+#[test]
+fn c01_fire_times_agree_with_a_clock_at_every_jump_of_every_zone_from_2000_to_2037() {
+    let (start, end): (Timestamp, Timestamp) =
+        ("2000-01-01T00:00:00Z".parse().unwrap(), "2038-01-01T00:00:00Z".parse().unwrap());
+    let mut seen = std::collections::HashSet::new();
+    let mut jumps = 0;
+    for name in jiff::tz::db().available() {
+        let zone = TimeZone::get(name.as_str()).unwrap();
+        let transitions = zone.following(start).take_while(|transition| transition.timestamp() < end);
+        for jump in transitions.map(|transition| transition.timestamp()) {
+            let offsets = [zone.to_offset(jump - jiff::SignedDuration::from_secs(1)), zone.to_offset(jump)];
+            let whole = offsets.iter().all(|offset| offset.seconds() % 60 == 0);
+            // Aliases, and changes of the name alone, show nothing new.
+            if offsets[0] == offsets[1] || !whole || !seen.insert((jump, offsets)) {
+                continue;
+            }
+            let fields = &EXPRESSIONS[jumps % EXPRESSIONS.len()];
+            let schedule = Schedule::parse(fields.text, &zone).unwrap();
+            let from = jump - jiff::SignedDuration::from_mins(200);
+            let expected = by_the_minute(fields, &zone, from, 400);
+            let mut at = from;
+            let mut found = Vec::new();
+            while let Some(next) = schedule.next_after(at).filter(|next| *next <= from + jiff::SignedDuration::from_mins(400)) {
+                at = next;
+                found.push(next);
+            }
+            assert_eq!(found, expected, "{} in {name} at {jump}", fields.text);
+            jumps += 1;
+        }
+    }
+    assert!(jumps > 500, "{jumps}");
 }
 
 #[test]
