@@ -19,6 +19,7 @@ mod remote;
 mod repo_path;
 mod reverted;
 pub mod sign;
+mod sparse;
 mod transport;
 mod tree;
 mod url_config;

@@ -61,9 +61,11 @@ fn failure(error: GitError) -> ResolveError {
         GitError::Untrusted { .. } => FailureKind::Tls,
         GitError::NoBranch { .. } | GitError::Branch { .. } => FailureKind::NotFound,
         GitError::Remote { .. } | GitError::Owner { .. } => FailureKind::Unsupported,
-        GitError::Tree { .. } | GitError::Problems(_) | GitError::State(_) | GitError::Signing { .. } => {
-            FailureKind::Unsupported
-        }
+        GitError::Tree { .. }
+        | GitError::LeftOut { .. }
+        | GitError::Problems(_)
+        | GitError::State(_)
+        | GitError::Signing { .. } => FailureKind::Unsupported,
         GitError::Unreachable { .. } | GitError::Refused { .. } | GitError::Failed { .. } | GitError::Local(_) => {
             FailureKind::Network
         }

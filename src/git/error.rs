@@ -82,6 +82,16 @@ pub enum GitError {
         /// The cause.
         reason: String,
     },
+    /// A file is outside a sparse checkout, and not readable from the repository.
+    #[error("cannot read `{path}`, which the sparse checkout leaves out: {reason}")]
+    LeftOut {
+        /// Path from the top of the repository.
+        path: String,
+        /// The directory to add to the checkout.
+        directory: String,
+        /// The cause.
+        reason: String,
+    },
     /// Files of the work tree are unusable.
     #[error(transparent)]
     Problems(Problems),
@@ -121,6 +131,7 @@ impl GitError {
             Self::Branch { .. } => "choose a valid name, e.g. `--branch main`",
             Self::Refused { .. } => "allow this user to push to it, or choose another branch with `--branch`",
             Self::Tree { .. } => "put a plain file there: pinstream does not read or write anything else",
+            Self::LeftOut { directory, .. } => return Some(format!("run `git sparse-checkout add {directory}`")),
             Self::Owner { directory } => {
                 return Some(format!("if you trust it, run `git config --global --add safe.directory {directory}`"));
             }

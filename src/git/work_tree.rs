@@ -13,6 +13,7 @@ use tempfile::NamedTempFile;
 use crate::formats;
 use crate::formats::path::FilePath;
 use crate::git::checkout::{self, Checkout};
+use crate::git::sparse::SparseIndex;
 use crate::git::{CommitId, GitError, Push, RepoFile, RootFiles};
 use crate::model::lock;
 use crate::model::root::Root;
@@ -43,6 +44,12 @@ impl WorkTree {
             self.definition(name, most, &mut found)?;
         }
         self.read_streams("streams", 0, &mut found)?;
+        let is_stream = |path: &str| path.starts_with("streams/") && path.ends_with(".toml");
+        for path in SparseIndex::of(&self.0)?.map(|index| index.list(is_stream)).unwrap_or_default() {
+            if !found.files.contains_key(&path) {
+                self.definition(&path, DEFINITION_READ, &mut found)?;
+            }
+        }
         if found.problems.is_empty() {
             return Ok(found.files);
         }
@@ -166,8 +173,12 @@ impl WorkTree {
         let checkout = checkout::discover(&self.0).ok().flatten();
         let mut walk = FileWalk { root: self, patterns, checkout, found: Vec::new() };
         walk.directory("", 0)?;
-        walk.found.sort();
-        Ok(walk.found)
+        let mut found = walk.found;
+        let matches = |path: &str| patterns.iter().any(|pattern| pattern.matches(path));
+        found.extend(SparseIndex::of(&self.0)?.map(|index| index.list(matches)).unwrap_or_default());
+        found.sort();
+        found.dedup();
+        Ok(found)
     }
 
     fn read_streams(&self, directory: &str, depth: usize, found: &mut DefinitionFiles) -> Result<(), GitError> {
@@ -232,7 +243,7 @@ impl WorkTree {
         }
         let whole = self.0.join(path);
         let kind = match fs::symlink_metadata(&whole) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return self.left_out(path, most),
             Err(error) => return Err(cannot("read", &whole, &error)),
             Ok(kind) => kind,
         };
@@ -246,6 +257,16 @@ impl WorkTree {
         let read = fs::File::open(&whole).and_then(|file| file.take(most).read_to_end(&mut bytes));
         read.map_err(|error| cannot("read", &whole, &error))?;
         Ok(Some(RepoFile { bytes, executable: is_executable(&kind) }))
+    }
+
+    /// Reads at most `most` bytes of a file that a sparse checkout leaves out.
+    fn left_out(&self, path: &str, most: u64) -> Result<Option<RepoFile>, GitError> {
+        let Some(index) = SparseIndex::of(&self.0)? else { return Ok(None) };
+        let file = index.file(path)?.map(|(mut bytes, executable)| {
+            bytes.truncate(usize::try_from(most).unwrap_or(usize::MAX));
+            RepoFile { bytes, executable }
+        });
+        Ok(file)
     }
 }
 

@@ -18,6 +18,7 @@ mod merge;
 mod print;
 mod rollback;
 mod show;
+mod sparse;
 mod story;
 mod tag;
 mod targets;

@@ -61,7 +61,8 @@ impl Schedule {
         let is_interval = matches!(hours, "*" | "*/1" | "0-23" | "0-23/1");
         // crontab(5): both must match if one of them starts with `*`, else either.
         let both = days.starts_with('*') || weekdays.starts_with('*');
-        let parser = CronParser::builder().seconds(Seconds::Disallowed).year(Year::Disallowed).dom_and_dow(both).build();
+        let parser =
+            CronParser::builder().seconds(Seconds::Disallowed).year(Year::Disallowed).dom_and_dow(both).build();
         match parser.parse(text) {
             Ok(cron) => Ok(Self::Cron { text: text.into(), cron: Arc::new(cron), is_interval, zone: zone.clone() }),
             Err(error) => Err(NameError::new(format!("invalid schedule `{text}`: {error}"))

@@ -87,8 +87,18 @@ fn day_of_month_or_day_of_week_is_enough() {
 
 #[test]
 fn c02_day_and_weekday_must_both_match_if_one_starts_with_a_star() {
-    check("0 0 */2 * MON", "UTC", "2026-06-01T00:00:00Z", &["Mon 2026-06-15 00:00 +00:00", "Mon 2026-06-29 00:00 +00:00"]);
-    check("0 0 1 * */7", "UTC", "2026-01-02T00:00:00Z", &["Sun 2026-02-01 00:00 +00:00", "Sun 2026-03-01 00:00 +00:00"]);
+    check(
+        "0 0 */2 * MON",
+        "UTC",
+        "2026-06-01T00:00:00Z",
+        &["Mon 2026-06-15 00:00 +00:00", "Mon 2026-06-29 00:00 +00:00"],
+    );
+    check(
+        "0 0 1 * */7",
+        "UTC",
+        "2026-01-02T00:00:00Z",
+        &["Sun 2026-02-01 00:00 +00:00", "Sun 2026-03-01 00:00 +00:00"],
+    );
 }
 
 #[test]
@@ -174,7 +184,9 @@ fn c01_fire_times_agree_with_a_clock_at_every_jump_of_every_zone_from_2000_to_20
             let expected = by_the_minute(fields, &zone, from, 400);
             let mut at = from;
             let mut found = Vec::new();
-            while let Some(next) = schedule.next_after(at).filter(|next| *next <= from + jiff::SignedDuration::from_mins(400)) {
+            while let Some(next) =
+                schedule.next_after(at).filter(|next| *next <= from + jiff::SignedDuration::from_mins(400))
+            {
                 at = next;
                 found.push(next);
             }

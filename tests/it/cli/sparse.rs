@@ -1,0 +1,44 @@
+//! Sparse checkouts: a file that is left out of the work tree was not removed.
+
+use super::Stage;
+
+/// A pinned root whose checkout leaves out everything below the top but one directory.
+fn sparse() -> Stage {
+    let stage = Stage::pinned();
+    std::fs::create_dir(stage.sandbox.work().join("other")).unwrap();
+    std::fs::write(stage.sandbox.work().join("other/file"), "").unwrap();
+    stage.commit("add another directory");
+    stage.sandbox.git(&["sparse-checkout", "set", "--cone", "--no-sparse-index", "other"]);
+    assert!(!stage.sandbox.work().join("streams").exists());
+    stage
+}
+
+#[test]
+fn l19_definitions_that_are_left_out_are_read_from_the_index() {
+    let stage = sparse();
+    let lock = stage.sandbox.read("pinstream.lock");
+    let ran = stage.sandbox.run(&["check"]);
+    assert_eq!(ran.code, Some(0), "{}", stage.sandbox.shown(&ran));
+    let ran = stage.sandbox.run(&["update"]);
+    assert_eq!(ran.code, Some(0), "{}", stage.sandbox.shown(&ran));
+    assert_eq!(stage.sandbox.read("pinstream.lock"), lock);
+    assert!(!stage.sandbox.work().join("streams").exists());
+}
+
+#[test]
+fn l19_an_index_that_cannot_be_read_stops_the_command_with_the_remedy() {
+    let stage = sparse();
+    let lock = stage.sandbox.read("pinstream.lock");
+    stage.sandbox.git(&["sparse-checkout", "reapply", "--sparse-index"]);
+    for command in ["check", "update"] {
+        let ran = stage.sandbox.run(&[command]);
+        let shown = stage.sandbox.shown(&ran);
+        assert_eq!(ran.code, Some(1), "{shown}");
+        assert!(shown.contains("git sparse-checkout add streams"), "{shown}");
+    }
+    assert_eq!(stage.sandbox.read("pinstream.lock"), lock);
+    stage.sandbox.git(&["sparse-checkout", "add", "streams"]);
+    stage.sandbox.git(&["sparse-checkout", "reapply", "--no-sparse-index"]);
+    let ran = stage.sandbox.run(&["check"]);
+    assert_eq!(ran.code, Some(0), "{}", stage.sandbox.shown(&ran));
+}
