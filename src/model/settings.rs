@@ -8,7 +8,7 @@ pub mod duration;
 pub mod git;
 pub mod globs;
 pub mod hook;
-pub(crate) mod import_overlay;
+mod import_overlay;
 pub mod path;
 pub mod policy;
 pub mod publish;

@@ -19,7 +19,8 @@ pub use render::{RenderStyle, RenderedProblems};
 const MESSAGE_MAX: usize = 2_000;
 
 /// A value and its byte range in the file.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(from = "toml::Spanned<T>")]
 pub struct At<T> {
     /// The value.
     pub value: T,
@@ -27,11 +28,10 @@ pub struct At<T> {
     pub span: Range<usize>,
 }
 
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for At<T> {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let spanned = toml::Spanned::<T>::deserialize(deserializer)?;
+impl<T> From<toml::Spanned<T>> for At<T> {
+    fn from(spanned: toml::Spanned<T>) -> Self {
         let span = spanned.span();
-        Ok(Self { value: spanned.into_inner(), span })
+        Self { value: spanned.into_inner(), span }
     }
 }
 

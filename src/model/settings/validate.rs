@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use super::git::Sign;
-use super::import_overlay::ImportOverlay;
 use super::publish::ForgeKind;
 use super::schedule::Schedules;
 use super::table::{SHAPE, SettingsTable};
@@ -39,7 +38,7 @@ pub(crate) fn settings(file: &Arc<SourceFile>, schedules: &mut Schedules) -> (Se
     }
     let settings = Settings {
         git,
-        import: ImportOverlay::of(&import).overlay(&ImportSettings::default(), schedules, &mut findings),
+        import: import.overlay(&ImportSettings::default(), schedules, &mut findings),
         registries: registry::registries(&table.registry, &mut findings),
         remotes: remote::remotes(&table.remote, &incomplete, &mut findings),
         hooks: hook::hooks(table.hook, &incomplete, &mut findings),

@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 
 use super::{Definitions, Discovery, Tag, TagSource};
 use crate::model::image::{ImageRef, StreamName, TagId, TagName};
-use crate::model::settings::ImportSettings;
 
 /// The number of omitted tags that are named.
 const NAMED: usize = 5;
@@ -82,9 +81,8 @@ impl Discovery {
     /// Creates the tag of the stream for `tag` of the repository.
     fn tag(&self, tag: &TagName) -> Tag {
         let image = ImageRef::tagged(self.repository.clone(), tag.clone());
-        let ImportSettings { schedule, platforms, adoption, .. } = self.import.clone();
         let source = TagSource::Image { image, platform: None };
-        Tag { source, platforms, schedule, adoption, annotations: Default::default(), discovered: true }
+        Tag { discovered: true, ..Tag::new(source, self.import.clone()) }
     }
 
     /// Returns the tags that were discovered before and still match.

@@ -42,7 +42,7 @@ pub(crate) struct FollowTargets<'a> {
 
 /// Returns all tags: first those that follow none, sorted, then [`followers`].
 pub fn order(definitions: &Definitions) -> Vec<TagId> {
-    let others = definitions.tags.iter().filter(|(_, tag)| !matches!(tag.source, TagSource::Follow(_)));
+    let others = definitions.tags.iter().filter(|(_, tag)| tag.source.target().is_none());
     others.map(|(id, _)| id).chain(followers(definitions)).cloned().collect()
 }
 
@@ -52,10 +52,10 @@ pub fn order(definitions: &Definitions) -> Vec<TagId> {
 pub fn followers(definitions: &Definitions) -> Vec<&TagId> {
     let mut order = Vec::new();
     let mut seen: HashSet<&TagId> = HashSet::new();
-    for (tag, _) in definitions.tags.iter().filter(|(_, tag)| matches!(tag.source, TagSource::Follow(_))) {
+    for (tag, _) in definitions.tags.iter().filter(|(_, tag)| tag.source.target().is_some()) {
         let mut path = Vec::new();
         let mut next = tag;
-        while let Some(target) = followed(definitions, next).filter(|_| seen.insert(next)) {
+        while let Some(target) = definitions.target(next).filter(|_| seen.insert(next)) {
             path.push(next);
             next = target;
         }
@@ -65,13 +65,6 @@ pub fn followers(definitions: &Definitions) -> Vec<&TagId> {
         order.extend(path[..turn].iter().rev());
     }
     order
-}
-
-fn followed<'a>(definitions: &'a Definitions, tag: &TagId) -> Option<&'a TagId> {
-    match &definitions.tags.get(tag)?.source {
-        TagSource::Follow(target) => Some(target),
-        TagSource::Image { .. } | TagSource::Select { .. } | TagSource::Remote(_) => None,
-    }
 }
 
 /// Parses the value of `follow` in `stream`.
@@ -92,7 +85,7 @@ pub(super) fn check(known: &FollowTargets<'_>, followers: &[Follower]) -> Vec<Pr
     let mut looked_up = 0;
     for follower in followers {
         problems.extend(unknown_remote(known, follower));
-        let Some(target) = followed(known.definitions, &follower.tag) else { continue };
+        let Some(target) = known.definitions.target(&follower.tag) else { continue };
         let is_there = known.definitions.tags.contains_key(target)
             || known.broken.contains(target)
             || known.unread.contains(&target.stream)
@@ -126,13 +119,9 @@ fn unknown_remote(known: &FollowTargets<'_>, follower: &Follower) -> Option<Prob
 fn help(known: &FollowTargets<'_>, follower: &Follower, target: &TagId) -> String {
     let definitions = known.definitions;
     let tags_of = |stream: &StreamName| {
-        let stream = stream.clone();
-        let all = definitions.tags.keys();
-        all.skip_while({
-            let stream = stream.clone();
-            move |tag| tag.stream < stream
-        })
-        .take_while(move |tag| tag.stream == stream)
+        let (before, of) = (stream.clone(), stream.clone());
+        let from = definitions.tags.keys().skip_while(move |tag| tag.stream < before);
+        from.take_while(move |tag| tag.stream == of)
     };
     let written = follower.file.text.get(follower.place.clone()).unwrap_or_default().trim_matches(['"', '\'']);
     if let (false, Ok(stream)) = (written.contains(':'), written.parse::<StreamName>())
@@ -172,7 +161,7 @@ fn cycles(definitions: &Definitions, followers: &[Follower]) -> Vec<Problem> {
         while let Some(tag) = next.filter(|tag| !rounds.contains_key(tag)) {
             rounds.insert(tag, round);
             path.push(tag);
-            next = followed(definitions, tag);
+            next = definitions.target(tag);
         }
         let Some(closing) = next.filter(|tag| rounds.get(tag) == Some(&round)) else { continue };
         let Some(from) = path.iter().position(|tag| *tag == closing) else { continue };

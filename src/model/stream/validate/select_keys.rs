@@ -15,23 +15,23 @@ const LIMIT: (usize, i64) = (50, 10_000);
 
 /// The keys of a selection rule.
 pub(super) struct SelectKeys<'a> {
-    pub(super) semver: Option<&'a At<String>>,
-    pub(super) pattern: Option<&'a At<String>>,
-    pub(super) order: Option<&'a At<String>>,
+    pub(super) semver: &'a Option<At<String>>,
+    pub(super) pattern: &'a Option<At<String>>,
+    pub(super) order: &'a Option<At<String>>,
 }
 
 impl SelectKeys<'_> {
     /// Returns name and position of its first key, if any.
     pub(super) fn first(&self) -> Option<(&'static str, &Range<usize>)> {
         let keys = [("semver", self.semver), ("pattern", self.pattern), ("order", self.order)];
-        keys.into_iter().find_map(|(key, text)| text.map(|text| (key, &text.span)))
+        keys.into_iter().find_map(|(key, text)| Some((key, &text.as_ref()?.span)))
     }
 
     /// Validates the rule; `None` if it has problems or no keys.
     pub(super) fn read(&self, findings: &mut Diagnostics<'_>) -> Option<Select> {
-        let pattern = self.pattern.map(|text| findings.accept(&text.span, Pattern::new(&text.value)));
-        let range = self.semver.map(|text| findings.parse(text));
-        let order = match (self.order.map(|order| (order, order.value.as_str())), range) {
+        let pattern = self.pattern.as_ref().map(|text| findings.accept(&text.span, Pattern::new(&text.value)));
+        let range = self.semver.as_ref().map(|text| findings.parse(text));
+        let order = match (self.order.as_ref().map(|order| (order, order.value.as_str())), range) {
             (None | Some((_, "semver")), Some(range)) => range.map(|range| Order::Semver(Some(range))),
             (Some((order, _)), Some(_)) => {
                 let help = "remove `order`; `semver` implies it";
@@ -47,7 +47,7 @@ impl SelectKeys<'_> {
                 None
             }
             (None, None) => {
-                if let Some(pattern) = self.pattern {
+                if let Some(pattern) = &self.pattern {
                     let help = "add `order = \"number\"`, `\"alphabet\"` or `\"semver\"`; the highest tag is selected";
                     findings.report(&pattern.span, "`pattern` without `order`", help);
                 }
@@ -71,8 +71,7 @@ pub(super) fn discover(
 ) -> Option<Discovery> {
     let before = findings.problems.len();
     let At { value: table, span } = table;
-    let written =
-        SelectKeys { semver: table.semver.as_ref(), pattern: table.pattern.as_ref(), order: table.order.as_ref() };
+    let written = SelectKeys { semver: &table.semver, pattern: &table.pattern, order: &table.order };
     let select = match written.first() {
         Some(_) => written.read(findings),
         None => Some(Select { pattern: None, order: Order::Priority }),
