@@ -12,6 +12,7 @@ mod kbld;
 mod kustomize;
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::sync::Arc;
 
 use crate::formats;
@@ -108,6 +109,22 @@ fn group<'p, 'a, K: Ord>(
     groups
 }
 
+/// Converts each group of pins to an entry, or returns the problems of all groups.
+fn entries<'p, 'a, K: Ord, T>(
+    pins: &'p [PinnedTag<'a>],
+    place: impl Fn(&'p PinnedTag<'a>) -> K,
+    entry: impl Fn(K, &[&'p PinnedTag<'a>]) -> Result<T, Problem>,
+) -> Result<Vec<T>, Vec<Problem>> {
+    let (mut entries, mut problems) = (Vec::new(), Vec::new());
+    for (key, pins) in group(pins, place) {
+        match entry(key, &pins) {
+            Ok(entry) => entries.push(entry),
+            Err(problem) => problems.push(problem),
+        }
+    }
+    if problems.is_empty() { Ok(entries) } else { Err(problems) }
+}
+
 /// Returns the pin for a place that several tags share; none if their digests differ.
 fn one<'p, 'a>(pins: &[&'p PinnedTag<'a>]) -> Option<&'p PinnedTag<'a>> {
     let (first, rest) = pins.split_first()?;
@@ -120,7 +137,7 @@ fn named<'p, 'a: 'p>(pins: impl IntoIterator<Item = &'p PinnedTag<'a>>) -> Strin
 }
 
 /// Reports pins with different digests of `what`; `why` there can be only one.
-fn conflict(pins: &[&PinnedTag<'_>], what: &str, why: &str, format: &str) -> Problem {
+fn conflict(pins: &[&PinnedTag<'_>], what: &impl Display, why: &str, format: &str) -> Problem {
     let example = pins.first().map(|pinned| format!(", e.g. `pinstream export {format} {}`", pinned.id));
     let message = format!("{} are pinned to different digests of `{what}`", named(pins.iter().copied()));
     problem(message, format!("{why}; select one tag{}", example.unwrap_or_default()))

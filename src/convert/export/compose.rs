@@ -73,7 +73,7 @@ impl<'p, 'a> ComposeExport<'p, 'a> {
             None if pins.is_empty() => {}
             None => {
                 let why = format!("service `{name}` has one image");
-                self.problems.push(conflict(&pins, &pins[0].pin.image.to_string(), &why, "compose"));
+                self.problems.push(conflict(&pins, &pins[0].pin.image, &why, "compose"));
             }
         }
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::text::diagnostics::{At, Diagnostics, Problem, SourceFile, is_bidi_control};
+use crate::text::diagnostics::{At, Diagnostics, Problem, SourceFile, is_unprintable};
 use crate::text::template::Template;
 use crate::text::toml::Entries;
 
@@ -15,11 +15,8 @@ pub(crate) fn annotations(written: Entries<At<String>>, findings: &mut Diagnosti
     let mut annotations = BTreeMap::new();
     for (key, text) in written.0 {
         if key.value.is_empty() || key.value.contains(char::is_whitespace) {
-            findings.report(
-                &key.span,
-                "invalid annotation name",
-                "use a name without spaces, e.g. `acme.example/owner`",
-            );
+            let help = "use a name without spaces, e.g. `acme.example/owner`";
+            findings.report(&key.span, "invalid annotation name", help);
         }
         if is_text(&key, findings) && is_text(&text, findings) {
             annotations.insert(key.value, text.value);
@@ -30,7 +27,7 @@ pub(crate) fn annotations(written: Entries<At<String>>, findings: &mut Diagnosti
 
 /// Returns true if `text` is printable; line breaks and tabs are allowed.
 pub(crate) fn is_text(text: &At<String>, findings: &mut Diagnostics<'_>) -> bool {
-    let odd = text.value.chars().find(|c| (c.is_control() && !matches!(c, '\n' | '\t' | '\r')) || is_bidi_control(*c));
+    let odd = text.value.chars().find(|c| is_unprintable(*c));
     if let Some(odd) = odd {
         let message = format!("unprintable character U+{:04X}", u32::from(odd));
         findings.report(&text.span, message, "remove it");

@@ -38,6 +38,11 @@ impl YamlOutput {
         Self::Map(entries.map(|(key, value)| (key.to_owned(), value)).into())
     }
 
+    /// Creates a map with those of these keys that have a value.
+    pub fn with_optional<const N: usize>(entries: [(&str, Option<Self>); N]) -> Self {
+        Self::Map(entries.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))).collect())
+    }
+
     /// Writes the tree as one document.
     pub fn document(&self) -> String {
         let mut out = String::new();
