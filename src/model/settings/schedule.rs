@@ -18,27 +18,18 @@ const NEAREST_MAX: usize = 20;
 
 /// The schedule of a tag for `--due`.
 #[derive(Clone, Debug)]
-pub enum Schedule {
-    /// At the times of a cron expression.
-    Cron {
-        /// The expression as written.
-        text: Arc<str>,
-        /// The parsed expression.
-        cron: Arc<Cron>,
-        /// The time zone of its fields.
-        zone: TimeZone,
-    },
-    /// Only on request: `never`.
-    Never,
+pub struct Schedule {
+    /// The expression as written, or `never`.
+    text: Arc<str>,
+    /// The parsed expression; `None` for `never`: only on request.
+    cron: Option<Arc<Cron>>,
+    /// The time zone of its fields.
+    zone: TimeZone,
 }
 
 impl PartialEq for Schedule {
     fn eq(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::Cron { text: a, zone: x, .. }, Self::Cron { text: b, zone: y, .. }) => a == b && x == y,
-            (Self::Never, Self::Never) => true,
-            _ => false,
-        }
+        self.text == other.text && (self.is_never() || self.zone == other.zone)
     }
 }
 
@@ -49,58 +40,51 @@ impl Schedule {
     /// Returns an error with a remedy, if there is one.
     pub fn parse(text: &str, zone: &TimeZone) -> Result<Self, NameError> {
         let text = text.trim();
-        if text == "never" {
-            return Ok(Self::Never);
-        }
-        check_fields(text)?;
-        let parser = CronParser::builder().seconds(Seconds::Disallowed).year(Year::Disallowed).build();
-        match parser.parse(text) {
-            Ok(cron) => Ok(Self::Cron { text: text.into(), cron: Arc::new(cron), zone: zone.clone() }),
-            Err(error) => Err(NameError::new(format!("invalid schedule `{text}`: {error}"))
-                .help("write five fields as in crontab(5), e.g. `*/30 * * * *`, or `never`")),
-        }
+        let cron = if text == "never" {
+            None
+        } else {
+            check_fields(text)?;
+            let parser = CronParser::builder().seconds(Seconds::Disallowed).year(Year::Disallowed).build();
+            let cron = parser.parse(text).map_err(|error| {
+                NameError::new(format!("invalid schedule `{text}`: {error}"))
+                    .help("write five fields as in crontab(5), e.g. `*/30 * * * *`, or `never`")
+            })?;
+            Some(Arc::new(cron))
+        };
+        Ok(Self { text: text.into(), cron, zone: zone.clone() })
+    }
+
+    /// Returns true if it is `never`.
+    pub fn is_never(&self) -> bool {
+        self.cron.is_none()
     }
 
     /// Returns the same schedule in another time zone.
     #[must_use]
     pub fn in_zone(&self, zone: &TimeZone) -> Self {
-        match self {
-            Self::Never => Self::Never,
-            Self::Cron { text, cron, .. } => {
-                Self::Cron { text: Arc::clone(text), cron: Arc::clone(cron), zone: zone.clone() }
-            }
-        }
+        Self { zone: zone.clone(), ..self.clone() }
     }
 
     /// Returns true if it fired after `last` and not after `now`; without `last`, if it ever fires.
     pub fn is_due(&self, last: Option<Timestamp>, now: Timestamp) -> bool {
-        match (self, last) {
-            (Self::Never, _) => false,
-            (Self::Cron { .. }, None) => true,
-            (Self::Cron { .. }, Some(last)) => self.next_after(last).is_some_and(|next| next <= now),
+        match last {
+            None => !self.is_never(),
+            Some(last) => self.next_after(last).is_some_and(|next| next <= now),
         }
     }
 
     /// Returns the first time after `moment`, if there is one.
     pub fn next_after(&self, moment: Timestamp) -> Option<Timestamp> {
-        match self {
-            Self::Never => None,
-            Self::Cron { cron, zone, .. } => {
-                let from = moment.to_zoned(zone.clone());
-                cron.find_next_occurrence(&from, false).ok().map(|next| next.timestamp())
-            }
-        }
+        let from = moment.to_zoned(self.zone.clone());
+        self.cron.as_ref()?.find_next_occurrence(&from, false).ok().map(|next| next.timestamp())
     }
 }
 
 impl std::fmt::Display for Schedule {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Never => f.write_str("never"),
-            Self::Cron { text, zone, .. } => match zone.iana_name() {
-                Some(name) if name != "UTC" => write!(f, "{text} ({name})"),
-                _ => f.write_str(text),
-            },
+        match self.zone.iana_name() {
+            Some(name) if name != "UTC" && !self.is_never() => write!(f, "{} ({name})", self.text),
+            _ => f.write_str(&self.text),
         }
     }
 }
@@ -153,31 +137,24 @@ fn check_fields(text: &str) -> Result<(), NameError> {
 
 fn check_part(field: &CronField, part: &str) -> Result<(), NameError> {
     let CronField { name, least, most, .. } = *field;
-    let (range, step) = part.split_once('/').map_or((part, None), |(range, step)| (range, Some(step)));
     let bad = || {
         NameError::new(format!("invalid {name} `{part}`")).help(format!(
             "use numbers from {least} to {most}, `*`, ranges such as `{least}-{most}` or steps such as `*/2`"
         ))
     };
-    if let Some(step) = step {
-        if range != "*" && !range.contains('-') {
+    let range = match part.split_once('/') {
+        None => part,
+        Some((range, step)) if range != "*" && !range.contains('-') => {
             let help = format!("write a range, e.g. `{range}-{most}/{step}`");
             let message = format!("`{part}` is not supported: crontab(5) allows steps only after `*` or a range");
             return Err(NameError::new(message).help(help));
         }
-        let step: u32 = number(step).ok_or_else(bad)?;
-        if step == 0 || step > most {
-            return Err(bad());
-        }
-    }
+        Some((range, step)) => number(step).filter(|step| (1..=most).contains(step)).map(|_| range).ok_or_else(bad)?,
+    };
     if range == "*" {
         return Ok(());
     }
-    let (from, to) = range.split_once('-').unwrap_or((range, range));
-    let (from, to) = (value(field, from).ok_or_else(bad)?, value(field, to).ok_or_else(bad)?);
-    if from < least || to > most {
-        return Err(bad());
-    }
+    let (from, to) = bounds(field, part).filter(|(from, to)| *from >= least && *to <= most).ok_or_else(bad)?;
     if from > to {
         return Err(NameError::new(format!("the range `{range}` is reversed"))
             .help(format!("write two ranges: `{from}-{most},{least}-{to}`")));
@@ -185,10 +162,16 @@ fn check_part(field: &CronField, part: &str) -> Result<(), NameError> {
     Ok(())
 }
 
+/// Returns the first and the last value of a part, unless it is `*`.
+fn bounds(field: &CronField, part: &str) -> Option<(u32, u32)> {
+    let range = part.split_once('/').map_or(part, |(range, _)| range);
+    let (from, to) = range.split_once('-').unwrap_or((range, range));
+    Some((value(field, from)?, value(field, to)?))
+}
+
 /// Parses at most four digits.
 fn number(text: &str) -> Option<u32> {
-    let plain = !text.is_empty() && text.len() <= 4 && text.bytes().all(|b| b.is_ascii_digit());
-    plain.then(|| text.parse().ok()).flatten()
+    Some(text).filter(|text| text.len() <= 4 && text.bytes().all(|b| b.is_ascii_digit()))?.parse().ok()
 }
 
 fn value(field: &CronField, text: &str) -> Option<u32> {
@@ -198,21 +181,13 @@ fn value(field: &CronField, text: &str) -> Option<u32> {
 
 /// Returns true if the lowest of `days` exists in any of `months`; both are valid.
 fn any_day_exists(days: &str, months: &str) -> bool {
-    let span = |field: &CronField, part: &str| {
-        let range = part.split_once('/').map_or(part, |(range, _)| range);
-        let (from, to) = range.split_once('-').unwrap_or((range, range));
-        Some((value(field, from)?, value(field, to)?))
-    };
-    let least = days.split(',').filter_map(|part| span(&FIELDS[2], part)).map(|(from, _)| from).min().unwrap_or(1);
+    let least = days.split(',').filter_map(|part| bounds(&FIELDS[2], part)).map(|(from, _)| from).min().unwrap_or(1);
     months.split(',').any(|part| {
-        let (from, to) = span(&FIELDS[3], part).unwrap_or((1, 12));
-        (from..=to).any(|month| {
-            let last = match month {
-                2 => 29,
-                4 | 6 | 9 | 11 => 30,
-                _ => 31,
-            };
-            least <= last
+        let (from, to) = bounds(&FIELDS[3], part).unwrap_or((1, 12));
+        (from..=to).any(|month| match month {
+            2 => least <= 29,
+            4 | 6 | 9 | 11 => least <= 30,
+            _ => true,
         })
     })
 }
@@ -227,22 +202,14 @@ pub(crate) struct Schedules {
 impl Schedules {
     /// Parses a schedule for `zone`.
     pub(crate) fn schedule(&mut self, text: &str, zone: &TimeZone) -> Result<Schedule, NameError> {
-        if let Some(read) = self.schedules.get(text) {
-            return read.clone().map(|schedule| schedule.in_zone(zone));
-        }
-        let read = Schedule::parse(text, zone);
-        self.schedules.insert(text.to_owned(), read.clone());
-        read
+        let read = self.schedules.entry(text.to_owned()).or_insert_with(|| Schedule::parse(text, zone));
+        read.clone().map(|schedule| schedule.in_zone(zone))
     }
 
     /// Looks up a time zone of the IANA database.
     pub(crate) fn zone(&mut self, name: &str) -> Result<TimeZone, NameError> {
-        if let Some(read) = self.zones.get(name) {
-            return read.clone();
-        }
-        let read = zone(name, self.zones.len() < NEAREST_MAX);
-        self.zones.insert(name.to_owned(), read.clone());
-        read
+        let look = self.zones.len() < NEAREST_MAX;
+        self.zones.entry(name.to_owned()).or_insert_with(|| zone(name, look)).clone()
     }
 }
 

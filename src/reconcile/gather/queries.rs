@@ -268,7 +268,7 @@ impl TagFilter<'_> {
         let Some(schedule) = schedule else { return true };
         // A time in the future was written while a clock was wrong; relying on it would freeze the tag.
         let last = self.schedule.map(|state| state.last).filter(|last| *last <= self.now);
-        is_urgent && *schedule != Schedule::Never || schedule.is_due(last, self.now)
+        is_urgent && !schedule.is_never() || schedule.is_due(last, self.now)
     }
 }
 
