@@ -124,6 +124,12 @@ impl Repository {
     }
 }
 
+/// Returns true if `text` is a name of at most 63 lower-case letters, digits and `-`, and does not start with `-`.
+pub(crate) fn is_label(text: &str) -> bool {
+    let fits = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    (1..=63).contains(&text.len()) && text.bytes().all(fits) && !text.starts_with('-')
+}
+
 /// Returns true if `text` is the path of a repository, without its registry: components separated by `/`.
 pub(crate) fn is_repository_path(text: &str) -> bool {
     text.len() <= NAME_MAX && text.split('/').all(is_path_component)

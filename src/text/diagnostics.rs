@@ -208,6 +208,16 @@ impl<'a> Diagnostics<'a> {
     pub(crate) fn parse<T: FromStr<Err = NameError>>(&mut self, text: &At<String>) -> Option<T> {
         self.accept(&text.span, text.value.parse())
     }
+
+    /// Returns the number, or reports it if it is not from 1 to `most`; the help says what to do (`verb`).
+    pub(crate) fn in_range(&mut self, number: &At<i64>, key: &str, most: usize, verb: &str) -> Option<usize> {
+        let fit = usize::try_from(number.value).ok().filter(|number| (1..=most).contains(number));
+        if fit.is_none() {
+            let message = format!("invalid value {} for `{key}`", number.value);
+            self.report(&number.span, message, format!("{verb} a number from 1 to {most}"));
+        }
+        fit
+    }
 }
 
 /// Returns the name in `known` that is closest to `written` by edit distance, if it is close enough to suggest: "did

@@ -3,12 +3,9 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::TagId;
+use super::{TagId, is_label};
 use crate::text::diagnostics::NameError;
 use crate::text::escape::excerpt;
-
-/// The longest name of a remote.
-const REMOTE_MAX: usize = 63;
 
 /// The name of another repository, from `[remote.name]`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -73,9 +70,7 @@ impl FromStr for RemoteName {
     type Err = NameError;
 
     fn from_str(text: &str) -> Result<Self, NameError> {
-        let good = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
-        let fits = (1..=REMOTE_MAX).contains(&text.len()) && text.bytes().all(good) && !text.starts_with('-');
-        if fits {
+        if is_label(text) {
             return Ok(Self(text.to_owned()));
         }
         Err(NameError::new(format!("invalid remote name `{}`", excerpt(text)))

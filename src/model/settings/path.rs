@@ -28,22 +28,17 @@ pub fn parse(text: &str) -> Result<String, NameError> {
         return refuse("is not a portable path", "use at most eight components, in ASCII");
     }
     for part in path.split('/') {
-        match part {
-            ".." => return refuse("contains `..`", "write the path from the root"),
+        let (why, help) = match part {
+            ".." => ("contains `..`", "write the path from the root"),
             "" | "." => {
-                return refuse(
-                    "contains an empty component or `.`",
-                    "write the path from the root, e.g. `scripts/rollout.sh`",
-                );
+                ("contains an empty component or `.`", "write the path from the root, e.g. `scripts/rollout.sh`")
             }
             _ if part.to_ascii_lowercase().starts_with(".git") => {
-                return refuse(
-                    "is reserved for Git or a forge",
-                    "move it out of `.git…`, e.g. to `scripts/rollout.sh`",
-                );
+                ("is reserved for Git or a forge", "move it out of `.git…`, e.g. to `scripts/rollout.sh`")
             }
-            _ => {}
-        }
+            _ => continue,
+        };
+        return refuse(why, help);
     }
     Ok(path.to_owned())
 }

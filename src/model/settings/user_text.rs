@@ -49,12 +49,13 @@ pub(super) fn template(
 }
 
 /// Returns `list`, or reports a list that is too long and returns an empty one.
-pub(super) fn bounded<'a>(list: &'a [At<String>], what: &str, findings: &mut Diagnostics<'_>) -> &'a [At<String>] {
-    match list.get(LIST_MAX) {
-        Some(more) => {
-            findings.report(&more.span, format!("more than {LIST_MAX} {what}"), "remove some");
-            &[]
-        }
-        None => list,
-    }
+pub(super) fn bounded<'a>(
+    list: &'a [At<String>],
+    what: &str,
+    help: &str,
+    findings: &mut Diagnostics<'_>,
+) -> &'a [At<String>] {
+    let Some(more) = list.get(LIST_MAX) else { return list };
+    findings.report(&more.span, format!("more than {LIST_MAX} {what}"), help);
+    &[]
 }

@@ -10,8 +10,10 @@ use crate::model::stream::table::DiscoverTable;
 use crate::text::diagnostics::{At, Diagnostics};
 use crate::text::escape::excerpt;
 
-/// The default and the largest `limit` of `[discover]`.
-const LIMIT: (usize, i64) = (50, 10_000);
+/// The default `limit` of `[discover]`.
+const LIMIT: usize = 50;
+/// The largest `limit` of `[discover]`.
+const LIMIT_MAX: usize = 10_000;
 
 /// The keys of a selection rule.
 pub(super) struct SelectKeys<'a> {
@@ -76,16 +78,8 @@ pub(super) fn discover(
         Some(_) => written.read(findings),
         None => Some(Select { pattern: None, order: Order::Priority }),
     };
-    let limit = match &table.limit {
-        None => LIMIT.0,
-        Some(limit) => {
-            usize::try_from(limit.value).ok().filter(|_| (1..=LIMIT.1).contains(&limit.value)).unwrap_or_else(|| {
-                let message = format!("invalid value {} for `limit`", limit.value);
-                findings.report(&limit.span, message, format!("write a number from 1 to {}", LIMIT.1));
-                LIMIT.0
-            })
-        }
-    };
+    let limit = table.limit.as_ref().and_then(|limit| findings.in_range(limit, "limit", LIMIT_MAX, "write"));
+    let limit = limit.unwrap_or(LIMIT);
     let repository: Option<Repository> = match &table.repository {
         Some(text) => findings.parse(text),
         None => {
