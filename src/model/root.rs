@@ -227,18 +227,12 @@ fn unknown_tags_of_targets<'a>(
 }
 
 fn read_settings(files: &RootFiles, schedules: &mut Schedules) -> (Settings, Vec<Problem>) {
-    let Some(bytes) = files.get(settings::FILE_NAME) else {
-        let problem = Problem::whole(None, format!("no `{}` in this directory", settings::FILE_NAME));
-        return (
-            Settings::default(),
-            vec![problem.help("change to a directory that has one, or run `pinstream init`")],
-        );
-    };
-    let (file, problems) = source::definition_file(settings::FILE_NAME, bytes, settings::SIZE_HELP);
-    if problems.is_empty() {
-        return settings::validate::settings(&file, schedules);
+    if let Some(bytes) = files.get(settings::FILE_NAME) {
+        return settings::read_with(bytes, schedules);
     }
-    (Settings::default(), problems)
+    let problem = Problem::whole(None, format!("no `{}` in this directory", settings::FILE_NAME));
+    let problem = problem.help("change to a directory that has one, or run `pinstream init`");
+    (Settings::default(), vec![problem])
 }
 
 /// `whole` means that the settings were read completely.

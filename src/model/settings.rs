@@ -18,7 +18,7 @@ pub mod remote;
 pub mod schedule;
 pub(crate) mod table;
 pub(crate) mod user_text;
-pub(crate) mod validate;
+mod validate;
 pub mod verify;
 
 use std::collections::BTreeMap;
@@ -37,12 +37,13 @@ pub use registry::{Mirror, RegistrySettings};
 use remote::RemoteSettings;
 use schedule::Schedule;
 pub use validate::read;
+pub(crate) use validate::read_with;
 use verify::TrustFile;
 
 /// The file's name, in its root.
 pub const FILE_NAME: &str = "pinstream.toml";
 /// The remedy for a file that is too large.
-pub(crate) const SIZE_HELP: &str = "use one target with a glob as `path`, or a `marker`, instead of many targets, or \
+const SIZE_HELP: &str = "use one target with a glob as `path`, or a `marker`, instead of many targets, or \
                                     split the root";
 
 /// The validated settings of a root.

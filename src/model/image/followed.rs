@@ -9,14 +9,7 @@ use crate::text::escape::excerpt;
 
 /// The name of another repository, from `[remote.name]`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct RemoteName(String);
-
-impl RemoteName {
-    /// Returns the name as text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
+pub struct RemoteName(pub(super) String);
 
 /// A tag of another repository: `platform//python:3.12`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -97,12 +90,6 @@ impl FromStr for FollowedTag {
             true => text.parse::<RemoteTag>().map(Self::from),
             false => text.parse().map(Self::Local),
         }
-    }
-}
-
-impl fmt::Display for RemoteName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
     }
 }
 

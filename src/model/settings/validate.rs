@@ -13,15 +13,16 @@ use crate::text::toml::{ParsedFile, source};
 
 /// Reads `pinstream.toml`; returns the valid settings next to all problems.
 pub fn read(bytes: &[u8]) -> (Settings, Vec<Problem>) {
-    let (file, problems) = source::definition_file(FILE_NAME, bytes, SIZE_HELP);
-    if problems.is_empty() {
-        return settings(&file, &mut Schedules::default());
-    }
-    (Settings::default(), problems)
+    read_with(bytes, &mut Schedules::default())
 }
 
-/// Reads `pinstream.toml`; returns the valid settings next to all problems.
-pub(crate) fn settings(file: &Arc<SourceFile>, schedules: &mut Schedules) -> (Settings, Vec<Problem>) {
+/// Reads `pinstream.toml` like [`read`], with the schedules and time zones that are known already.
+pub(crate) fn read_with(bytes: &[u8], schedules: &mut Schedules) -> (Settings, Vec<Problem>) {
+    let (file, problems) = source::definition_file(FILE_NAME, bytes, SIZE_HELP);
+    if problems.is_empty() { settings(&file, schedules) } else { (Settings::default(), problems) }
+}
+
+fn settings(file: &Arc<SourceFile>, schedules: &mut Schedules) -> (Settings, Vec<Problem>) {
     let mut findings = Diagnostics::new(file);
     let read: Option<ParsedFile<SettingsTable>> = crate::text::toml::read(&SHAPE, &mut findings, |_, _| {});
     let Some(ParsedFile { table, incomplete }) = read else { return (Settings::default(), findings.problems) };
