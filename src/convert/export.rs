@@ -7,7 +7,6 @@
 mod compose;
 mod env;
 mod imagestream;
-mod json;
 mod kbld;
 mod kustomize;
 
@@ -22,6 +21,7 @@ use crate::model::lock::Pin;
 use crate::model::root::Root;
 use crate::model::settings::globs::TagGlobs;
 use crate::model::stream::Tag;
+use crate::report::v1::export::{ExportV1, ExportedV1};
 use crate::text::diagnostics::{Problem, Problems, SourceFile};
 
 /// Formats of other tools.
@@ -85,7 +85,10 @@ pub fn export(format: ExportFormat<'_>, root: &Root, only: &TagGlobs) -> Result<
         ExportFormat::Compose(files) => compose::text(files, &pins),
         ExportFormat::Kbld => kbld::text(&pins).map(ExportResult::from),
         ExportFormat::Env => env::text(&pins).map(ExportResult::from),
-        ExportFormat::Json => Ok(json::text(&pins, &root.lock).into()),
+        ExportFormat::Json => {
+            let pin = |PinnedTag { id, tag, pin }: &PinnedTag<'_>| ExportedV1::new(id, tag, pin, &root.lock);
+            Ok(ExportV1::new(pins.iter().map(pin).collect()).to_json().into())
+        }
         ExportFormat::ImageStream => imagestream::text(&pins, &root.definitions).map(ExportResult::from),
     };
     let ExportResult { text, notes: more } = exported.map_err(Problems)?;

@@ -5,6 +5,7 @@
 use super::encode::{block, header};
 use super::merge::MergedLock;
 use super::{FILE_NAME, Lock};
+use crate::text::toml::source::conflict_marker;
 
 /// The texts that a text with markers was merged from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,7 +56,7 @@ pub fn parse(text: &str) -> Option<ConflictSides> {
     let mut section = ConflictSection::Both;
     let (mut conflicts, mut bases) = (0, 0);
     for line in text.split_inclusive('\n') {
-        section = match (marker(line), section) {
+        section = match (conflict_marker(line), section) {
             (Some('<'), ConflictSection::Both) => ConflictSection::Ours,
             (Some('|'), ConflictSection::Ours) => {
                 bases += 1;
@@ -81,16 +82,6 @@ pub fn parse(text: &str) -> Option<ConflictSides> {
     }
     let base = (bases == conflicts).then_some(base);
     (conflicts > 0 && section == ConflictSection::Both).then_some(ConflictSides { base, ours, theirs })
-}
-
-/// Returns the character of a conflict marker, if the line is one.
-fn marker(line: &str) -> Option<char> {
-    let line = line.trim_end();
-    let first = line.chars().next().filter(|c| "<|=>".contains(*c))?;
-    let run = line.chars().take_while(|c| *c == first).count();
-    let rest = &line[run..];
-    let fits = if first == '=' { rest.is_empty() } else { rest.is_empty() || rest.starts_with(' ') };
-    (run == 7 && fits).then_some(first)
 }
 
 /// Returns the line for `.gitattributes`.

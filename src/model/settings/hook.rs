@@ -3,11 +3,11 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
+use super::duration;
 use super::globs::TagGlobs;
-use super::referenced_file::{ReferencedFile, referenced_file};
+use super::path::{self, ReferencedFile, referenced_file};
 use super::table::HookTable;
 use super::user_text::{LIST_MAX, bounded};
-use super::{duration, path};
 use crate::model::image::is_label;
 use crate::text::diagnostics::{At, Diagnostics, NameError};
 use crate::text::escape::excerpt;

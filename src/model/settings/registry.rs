@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::path;
-use super::referenced_file::{ReferencedFile, referenced_file};
+use super::path::{self, ReferencedFile, referenced_file};
 use super::table::RegistryTable;
 use crate::model::image::{RegistryHost, is_repository_path};
 use crate::text::diagnostics::{At, Diagnostics, NameError};

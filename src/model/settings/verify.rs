@@ -2,8 +2,7 @@
 
 use std::ops::Range;
 
-use super::path;
-use super::referenced_file::{ReferencedFile, referenced_file};
+use super::path::{self, ReferencedFile, referenced_file};
 use super::table::VerifyTable;
 use crate::signature::{Anchor, CertificateIdentity, Verify};
 use crate::text::diagnostics::{At, Diagnostics};
