@@ -50,12 +50,6 @@ pub struct ExportResult {
     pub notes: Vec<String>,
 }
 
-impl From<String> for ExportResult {
-    fn from(text: String) -> Self {
-        Self { text, notes: Vec::new() }
-    }
-}
-
 /// A selected tag whose pin matches its definition.
 #[derive(Clone, Copy, Debug)]
 struct PinnedTag<'a> {
@@ -80,16 +74,17 @@ pub fn export(format: ExportFormat<'_>, root: &Root, only: &TagGlobs) -> Result<
     let tags = root.definitions.tags.iter().filter(|(id, _)| only.matches(id));
     let pinned = |(id, tag)| Some(PinnedTag { id, tag, pin: root.lock.pins.get(id)? });
     let pins: Vec<PinnedTag<'_>> = tags.filter_map(pinned).collect();
+    let plain = |text: String| ExportResult { text, notes: Vec::new() };
     let exported = match format {
-        ExportFormat::Kustomize => kustomize::text(&pins).map(ExportResult::from),
+        ExportFormat::Kustomize => kustomize::text(&pins).map(plain),
         ExportFormat::Compose(files) => compose::text(files, &pins),
-        ExportFormat::Kbld => kbld::text(&pins).map(ExportResult::from),
-        ExportFormat::Env => env::text(&pins).map(ExportResult::from),
+        ExportFormat::Kbld => kbld::text(&pins).map(plain),
+        ExportFormat::Env => env::text(&pins).map(plain),
         ExportFormat::Json => {
             let pin = |PinnedTag { id, tag, pin }: &PinnedTag<'_>| ExportedV1::new(id, tag, pin, &root.lock);
-            Ok(ExportV1::new(pins.iter().map(pin).collect()).to_json().into())
+            Ok(ExportV1::new(pins.iter().map(pin).collect()).to_json()).map(plain)
         }
-        ExportFormat::ImageStream => imagestream::text(&pins, &root.definitions).map(ExportResult::from),
+        ExportFormat::ImageStream => imagestream::text(&pins, &root.definitions).map(plain),
     };
     let ExportResult { text, notes: more } = exported.map_err(Problems)?;
     notes.extend(more);

@@ -103,10 +103,7 @@ impl Problem {
 
     /// Returns line and column, both from 1; columns count characters.
     pub fn position(&self) -> Option<(usize, usize)> {
-        let (file, span) = (self.file.as_ref()?, self.span.as_ref()?);
-        let before = file.text.get(..span.start)?;
-        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
-        Some((before.matches('\n').count() + 1, before[line_start..].chars().count() + 1))
+        lines::position(&self.file.as_ref()?.text, self.span.as_ref()?.start)
     }
 }
 

@@ -3,8 +3,6 @@
 use std::fmt::{self, Display, Write as _};
 
 const LOWER: &[u8; 16] = b"0123456789abcdef";
-const UPPER: &[u8; 16] = b"0123456789ABCDEF";
-
 /// Encodes bytes in lower-case hexadecimal.
 pub fn hex(bytes: &[u8]) -> String {
     let digit = |nibble: u8| char::from(LOWER[usize::from(nibble)]);
@@ -29,8 +27,7 @@ pub fn percent_encode(text: &str, plain: impl Fn(u8) -> bool) -> String {
         if byte.is_ascii() && plain(byte) {
             out.push(char::from(byte));
         } else {
-            let digit = |nibble: u8| char::from(UPPER[usize::from(nibble)]);
-            out.extend(['%', digit(byte >> 4), digit(byte & 15)]);
+            out.push_str(&format!("%{byte:02X}"));
         }
     }
     out

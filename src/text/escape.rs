@@ -45,14 +45,8 @@ pub fn truncate(text: &str, max: usize) -> String {
 
 /// Escapes each line of the output of a program, whose size is limited elsewhere.
 pub fn lines(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for (at, part) in text.split('\n').enumerate() {
-        if at > 0 {
-            out.push('\n');
-        }
-        push_line(&mut out, part.strip_suffix('\r').unwrap_or(part));
-    }
-    out
+    let lines = text.split('\n').map(|line| one_line(line.strip_suffix('\r').unwrap_or(line)));
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 /// Escapes dangerous characters, but not log commands, for text that no log reader sees.

@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior, Value};
 
+use crate::text::diagnostics::lines::position;
 use crate::text::diagnostics::{At, Problem, SourceFile, SourceLocation, nearest};
 use context::TemplateContext;
 
@@ -98,11 +99,9 @@ impl Template {
             (ErrorKind::OutOfFuel, _) => "it runs too long or its output is too large".to_owned(),
             (kind, _) => error.detail().map_or_else(|| kind.to_string(), |detail| format!("{kind}: {detail}")),
         };
-        let at = match (&range, error.line()) {
-            (Some(range), _) => {
-                let (line, column) = position(source, range.start);
-                format!(" (line {line}, column {column})")
-            }
+        let place_in_text = range.as_ref().and_then(|range| position(source, range.start));
+        let at = match (place_in_text, error.line()) {
+            (Some((line, column)), _) => format!(" (line {line}, column {column})"),
             (None, Some(line)) => format!(" (line {line})"),
             (None, None) => String::new(),
         };
@@ -132,13 +131,6 @@ impl Template {
             None => span.clone(),
         }
     }
-}
-
-/// Returns line and column of byte `at` of `text`, both from 1; columns count characters.
-fn position(text: &str, at: usize) -> (usize, usize) {
-    let before = &text[..at];
-    let line_start = before.rfind('\n').map_or(0, |at| at + 1);
-    (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
 }
 
 /// Suggests a remedy for an undefined expression.

@@ -99,13 +99,11 @@ impl<'p, 'a> ComposeExport<'p, 'a> {
     }
 
     fn pins_of(&mut self, image: &ImageRef) -> Vec<&'p PinnedTag<'a>> {
-        let mut found = Vec::new();
-        for (pinned, used) in self.pins.iter().zip(&mut self.used).filter(|(pinned, _)| uses(image, &pinned.pin.image))
-        {
-            *used = true;
-            found.push(pinned);
-        }
-        found
+        let used = |(pinned, used): (&'p PinnedTag<'a>, &mut bool)| {
+            *used |= uses(image, &pinned.pin.image);
+            uses(image, &pinned.pin.image).then_some(pinned)
+        };
+        self.pins.iter().zip(&mut self.used).filter_map(used).collect()
     }
 
     fn finish(mut self, files: &[Arc<SourceFile>]) -> Result<ExportResult, Vec<Problem>> {

@@ -35,15 +35,13 @@ pub fn define(text: &str, stream: &StreamName, tag: &TagName, new: &NewTag) -> R
     match file.find(tag) {
         None => file.add(tag, &keys),
         Some(TagLocation::Text(value)) => Ok(splice(text, value, &short(&keys))),
-        Some(TagLocation::Keys(_)) => {
-            let mut text = text.to_owned();
-            let source = |keys: &TagKeys| keys.items.iter().find(|item| item.is_one_of(&SOURCES)).cloned();
-            let Some(anchor) = EditableFile::parse(&text)?.keys(tag).as_ref().and_then(source) else {
-                return EditableFile::parse(&remove(&text, tag)?.unwrap_or_default())?.add(tag, &keys);
+        Some(TagLocation::Keys(found)) => {
+            let Some(anchor) = found.anchor() else {
+                return EditableFile::parse(&remove(text, tag)?.unwrap_or_default())?.add(tag, &keys);
             };
             let (key, value) = &keys[0];
-            text = splice(&text, anchor.value, value);
-            text = splice(&text, anchor.key, key);
+            let mut text = splice(text, anchor.value.clone(), value);
+            text = splice(&text, anchor.key.clone(), key);
             let follows = *key == "follow";
             let obsolete = WITH_SOURCE.into_iter().chain(SOURCES).chain(follows.then_some("platforms"));
             for name in obsolete.filter(|name| keys.iter().all(|(key, _)| key != name)) {
@@ -280,26 +278,20 @@ impl<'t> EditableFile<'t> {
         let header = |item: &&EditItem| matches!(item.kind, ItemKind::Header);
         let is_tags = |item: &&EditItem| header(item) && item.path == ["tags"];
         let begin = self.items.iter().position(|item| is_tags(&item));
-        let from = begin.unwrap_or_default();
-        let section: Vec<&EditItem> = match begin {
-            Some(at) => self.items[at + 1..].iter().take_while(|item| !header(item)).collect(),
-            None => {
-                self.items.iter().take_while(|item| !header(item)).filter(|item| item.is_below(&["tags"])).collect()
-            }
-        };
-        if let Some(last) = section.last() {
-            let dotted = if begin.is_some() { "" } else { "tags." };
+        let section = self.items[begin.map_or(0, |at| at + 1)..].iter().take_while(|item| !header(item));
+        let dotted = if begin.is_some() { "" } else { "tags." };
+        if let Some(last) = section.filter(|item| begin.is_some() || item.is_below(&["tags"])).last() {
             let base = lines::indent(self.text, last.key.start);
             return Ok(lines::below(self.text, last, &format!("{base}{dotted}{entry}")));
         }
-        if begin.is_some() {
-            return Ok(lines::below(self.text, &self.items[from], &entry));
+        if let Some(at) = begin {
+            return Ok(lines::below(self.text, &self.items[at], &entry));
         }
         let eol = lines::eol(self.text);
         let has_tags = self.items.iter().any(|item| item.is_below(&["tags"]));
         let block = if has_tags {
-            let lines: Vec<String> = keys.iter().map(|(key, value)| format!("{key} = {value}{eol}")).collect();
-            format!("[tags.{}]{eol}{}", key(tag), lines.concat())
+            let lines: String = keys.iter().map(|(key, value)| format!("{key} = {value}{eol}")).collect();
+            format!("[tags.{}]{eol}{lines}", key(tag))
         } else {
             format!("[tags]{eol}{entry}{eol}")
         };

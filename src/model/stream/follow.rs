@@ -89,7 +89,7 @@ pub(super) fn check(known: &FollowTargets<'_>, followers: &[Follower]) -> Vec<Pr
         let is_there = known.definitions.tags.contains_key(target)
             || known.broken.contains(target)
             || known.unread.contains(&target.stream)
-            || known.definitions.discover.get(&target.stream).is_some_and(|found| found.admits(&target.tag));
+            || known.definitions.discover.get(&target.stream).is_some_and(|found| found.select.admits(&target.tag));
         if !is_there {
             looked_up += 1;
             let help = (looked_up <= NEAREST_MAX).then(|| help(known, follower, target));
@@ -135,10 +135,8 @@ fn help(known: &FollowTargets<'_>, follower: &Follower, target: &TagId) -> Strin
             return format!("did you mean `{}:{near}`?", target.stream);
         }
         let some: Vec<String> = tags_of(&target.stream).take(5).map(|tag| format!("`{tag}`")).collect();
-        return match some.is_empty() {
-            true => format!("the stream `{}` has no tags", target.stream),
-            false => format!("the stream `{}` has {}", target.stream, some.join(", ")),
-        };
+        let some = if some.is_empty() { "no tags".to_owned() } else { some.join(", ") };
+        return format!("the stream `{}` has {some}", target.stream);
     }
     let near = nearest(target.stream.as_str(), definitions.streams.keys().map(StreamName::as_str));
     match near {
@@ -154,7 +152,7 @@ fn help(known: &FollowTargets<'_>, follower: &Follower, target: &TagId) -> Strin
 fn cycles(definitions: &Definitions, followers: &[Follower]) -> Vec<Problem> {
     // The round in which each tag was reached: reaching it twice in one round closes a cycle.
     let mut rounds: HashMap<&TagId, usize> = HashMap::with_capacity(followers.len());
-    let mut starts: Vec<(&TagId, Vec<&TagId>)> = Vec::new();
+    let mut cycles: Vec<Vec<&TagId>> = Vec::new();
     for (round, follower) in followers.iter().enumerate() {
         let mut path: Vec<&TagId> = Vec::new();
         let mut next = Some(&follower.tag);
@@ -168,30 +166,25 @@ fn cycles(definitions: &Definitions, followers: &[Follower]) -> Vec<Problem> {
         let mut cycle = path.split_off(from);
         let least = cycle.iter().enumerate().min_by_key(|(_, tag)| **tag).map_or(0, |(at, _)| at);
         cycle.rotate_left(least);
-        starts.push((cycle[0], cycle));
+        cycles.push(cycle);
     }
-    let mut by_tag: HashMap<&TagId, &Follower> = HashMap::new();
-    if !starts.is_empty() {
-        by_tag.extend(followers.iter().map(|follower| (&follower.tag, follower)));
+    if cycles.is_empty() {
+        return Vec::new();
     }
-    let problem = |(first, cycle): (&TagId, Vec<&TagId>)| {
+    let by_tag: HashMap<&TagId, &Follower> = followers.iter().map(|follower| (&follower.tag, follower)).collect();
+    let problem = |cycle: Vec<&TagId>| {
+        let (first, more) = (cycle[0], cycle.len().saturating_sub(PATH_MAX));
         let follower = by_tag.get(first)?;
-        let message = match cycle.as_slice() {
+        let mut path: Vec<String> = cycle.iter().take(PATH_MAX).map(ToString::to_string).collect();
+        path.extend((more > 0).then(|| format!("{more} more")));
+        let message = match path.as_slice() {
             [only] => format!("`{only}` follows itself"),
-            _ => {
-                let more = cycle.len().saturating_sub(PATH_MAX);
-                let mut path: Vec<String> = cycle.iter().take(PATH_MAX).map(|tag| tag.to_string()).collect();
-                if more > 0 {
-                    path.push(format!("{more} more"));
-                }
-                path.push(first.to_string());
-                format!("`{first}` follows itself: {}", path.join(" → "))
-            }
+            _ => format!("`{first}` follows itself: {} → {first}", path.join(" → ")),
         };
         let problem = Problem::at(&follower.file, follower.place.clone(), message);
         Some(problem.help("define one of the tags by an image"))
     };
-    starts.into_iter().filter_map(problem).collect()
+    cycles.into_iter().filter_map(problem).collect()
 }
 
 #[cfg(test)]
