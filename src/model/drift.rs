@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::model::image::{FollowedTag, Platform, TagId};
-use crate::model::lock::{Details, Lock, Pin};
+use crate::model::lock::{Details, Lock, Pin, zip_by_tag};
 use crate::model::stream::{Definitions, Tag, TagSource};
 
 /// A pin that does not match the definitions. Displays as a sentence.
@@ -37,23 +37,15 @@ impl fmt::Display for Drift {
 
 /// Compares `lock` with `definitions`; empty if they match.
 pub fn find_drift(definitions: &Definitions, lock: &Lock) -> Vec<Drift> {
-    let drift = |tag: &TagId, kind, message| Drift { tag: tag.clone(), kind, message };
-    let undefined =
-        |(id, _): (&TagId, &Pin)| drift(id, DriftKind::Undefined, format!("`{id}` is pinned but not defined"));
-    let mut found = Vec::new();
-    // Both are in the order of their tags.
-    let mut pins = lock.pins.iter().peekable();
-    for (id, tag) in &definitions.tags {
-        found.extend(std::iter::from_fn(|| pins.next_if(|(pinned, _)| *pinned < id)).map(undefined));
-        match pins.next_if(|(pinned, _)| *pinned == id) {
-            None => found.push(drift(id, DriftKind::Missing, format!("`{id}` is not pinned"))),
-            Some((_, pin)) => {
-                found.extend(drift_of(id, tag, pin, lock).map(|(kind, message)| drift(id, kind, message)));
-            }
-        }
-    }
-    found.extend(pins.map(undefined));
-    found
+    let drift = |(id, tag, pin): (&TagId, Option<&Tag>, Option<&Pin>)| {
+        let (kind, message) = match (tag, pin) {
+            (Some(tag), Some(pin)) => drift_of(id, tag, pin, lock)?,
+            (Some(_), None) => (DriftKind::Missing, format!("`{id}` is not pinned")),
+            (None, _) => (DriftKind::Undefined, format!("`{id}` is pinned but not defined")),
+        };
+        Some(Drift { tag: id.clone(), kind, message })
+    };
+    zip_by_tag(&definitions.tags, &lock.pins).filter_map(drift).collect()
 }
 
 fn drift_of(id: &TagId, tag: &Tag, pin: &Pin, lock: &Lock) -> Option<(DriftKind, String)> {

@@ -75,10 +75,7 @@ impl FromStr for RegistryHost {
                     _ => (&text[..address.len() + 2], Some(after.strip_prefix(':').ok_or_else(bad)?)),
                 }
             }
-            None => match text.split_once(':') {
-                Some((host, port)) => (host, Some(port)),
-                None => (text, None),
-            },
+            None => text.split_once(':').map_or((text, None), |(host, port)| (host, Some(port))),
         };
         let is_port = |port: &str| {
             port.len() <= 5 && port.bytes().all(|b| b.is_ascii_digit()) && port.parse().is_ok_and(|port: u16| port > 0)
@@ -244,10 +241,7 @@ impl ImageRef {
 
     /// Returns the digest it is fixed to, if any.
     pub fn digest(&self) -> Option<&Digest> {
-        match &self.reference {
-            Reference::Digest(digest) => Some(digest),
-            Reference::Tag(_) => None,
-        }
+        if let Reference::Digest(digest) = &self.reference { Some(digest) } else { None }
     }
 }
 
@@ -265,10 +259,8 @@ impl FromStr for ImageRef {
 
 impl ImageRef {
     fn parse(text: &str) -> Result<Self, NameError> {
-        let (name, digest) = match text.split_once('@') {
-            Some((name, digest)) => (name, Some(digest.parse()?)),
-            None => (text, None),
-        };
+        let (name, digest) = text.split_once('@').map_or((text, None), |(name, digest)| (name, Some(digest)));
+        let digest = digest.map(str::parse).transpose()?;
         let (repository, tag) = match name.rsplit_once(':') {
             Some((repository, tag)) if !tag.contains('/') && !repository.is_empty() => (repository, Some(tag)),
             _ => (name, None),

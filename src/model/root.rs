@@ -93,10 +93,8 @@ impl Root {
     /// # Errors
     /// Returns the first pattern that matches none.
     pub fn check_patterns(&self, patterns: &TagGlobs) -> Result<(), UnknownTag> {
-        match patterns.unmatched(self.definitions.tags.keys()).first() {
-            Some(word) => Err(self.unknown_tag(word)),
-            None => Ok(()),
-        }
+        let unmatched = patterns.unmatched(self.definitions.tags.keys());
+        unmatched.first().map_or(Ok(()), |word| Err(self.unknown_tag(word)))
     }
 
     /// Creates the error for a tag that does not exist.
@@ -265,7 +263,7 @@ fn read_streams(
         if unfit.is_empty() {
             problems.extend(draft.add_stream(&file, name, &settings.import, schedules));
         } else {
-            draft.mark_unread(name);
+            draft.unread.insert(name);
             problems.extend(unfit);
         }
     }
@@ -281,12 +279,10 @@ fn is_hidden(path: &str) -> bool {
 
 /// Parses the stream name of the file `path`; `twin` is an earlier file whose name differs only in case.
 fn stream_name(path: &str, name: &str, twin: Option<&str>) -> Result<StreamName, Problem> {
-    let file = || Arc::new(SourceFile { path: path.escape_default().to_string(), text: String::new() });
+    let file = Arc::new(SourceFile { path: path.escape_default().to_string(), text: String::new() });
     if let Some(twin) = twin {
-        let message = format!("`{path}` and `{twin}` differ only in case");
-        return Err(
-            Problem::whole(Some(&file()), message).help("rename one of them: some file systems cannot store both")
-        );
+        let problem = Problem::whole(Some(&file), format!("`{path}` and `{twin}` differ only in case"));
+        return Err(problem.help("rename one of them: some file systems cannot store both"));
     }
     name.parse().map_err(|error: crate::model::image::NameError| {
         let lower = name.to_lowercase();
@@ -294,7 +290,7 @@ fn stream_name(path: &str, name: &str, twin: Option<&str>) -> Result<StreamName,
             Ok(lower) => Some(format!("rename the file to `{DIRECTORY}{lower}.toml`")),
             Err(_) => error.help,
         };
-        Problem::whole(Some(&file()), error.message).help(help.unwrap_or_default())
+        Problem::whole(Some(&file), error.message).help(help.unwrap_or_default())
     })
 }
 

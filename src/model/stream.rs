@@ -105,11 +105,6 @@ pub enum TagSource {
 }
 
 impl Definitions {
-    /// Returns true if `id` follows a tag of this root.
-    pub fn follows(&self, id: &TagId) -> bool {
-        self.target(id).is_some()
-    }
-
     /// Returns the tag of this root that `id` follows, if any.
     pub fn target(&self, id: &TagId) -> Option<&TagId> {
         self.tags.get(id)?.source.target()
@@ -148,10 +143,7 @@ impl Tag {
 impl TagSource {
     /// Returns the followed tag of this root, if any.
     pub fn target(&self) -> Option<&TagId> {
-        match self {
-            Self::Follow(target) => Some(target),
-            Self::Image { .. } | Self::Select { .. } | Self::Remote(_) => None,
-        }
+        if let Self::Follow(target) = self { Some(target) } else { None }
     }
 
     /// Returns the platform to pin instead of the index.

@@ -191,14 +191,11 @@ impl<'a> Diagnostics<'a> {
 
     /// Returns the value, or adds the error as a problem at `span`.
     pub(crate) fn accept<T>(&mut self, span: &Range<usize>, read: Result<T, NameError>) -> Option<T> {
-        read.map_err(|error| {
-            let problem = Problem::at(self.file, span.clone(), error.message);
-            self.problems.push(match error.help {
-                Some(help) => problem.help(help),
-                None => problem,
-            });
-        })
-        .ok()
+        let report = |NameError { message, help }| {
+            let problem = Problem::at(self.file, span.clone(), message);
+            self.problems.push(Problem { help: help.map(plain), ..problem });
+        };
+        read.map_err(report).ok()
     }
 
     /// Parses the text as a `T`, or adds a problem at its position.

@@ -81,10 +81,11 @@ impl Template {
         engine.set_fuel(Some(FUEL));
         engine.set_debug(true);
         // Unknown values render to nothing.
-        engine.set_formatter(|out, state, value| match value.is_none() {
-            true => Ok(()),
-            false => minijinja::escape_formatter(out, state, value),
-        });
+        engine.set_formatter(
+            |out, state, value| {
+                if value.is_none() { Ok(()) } else { minijinja::escape_formatter(out, state, value) }
+            },
+        );
         let parsed = engine.template_from_named_str(NAME, &self.source);
         let rendered = parsed.and_then(|template| template.render(Value::from(minijinja::value::Serde(context))));
         rendered.map_err(|error| self.problem(&error, sample))

@@ -10,7 +10,8 @@ use super::fields::ObjectFields;
 use super::index::{StreamIndex, stream_name};
 use super::note::AdoptNotes;
 use super::object::ImageStreamObject;
-use super::{AdoptOptions, HistoryItem, StreamDraft, TagHistory, fields, tag};
+use super::tag::{self, TagScope};
+use super::{AdoptOptions, HistoryItem, StreamDraft, TagHistory, fields};
 
 /// Fields of `metadata` that are internal to the cluster.
 const METADATA: [&str; 11] = [
@@ -136,16 +137,10 @@ pub(super) fn convert(
     }
     let mut copies = BTreeMap::new();
     for mut fields in spec.objects("tags") {
-        let name_of_tag = fields.text("name").unwrap_or_default();
-        let here = format!("{at}:{name_of_tag}");
-        let scope = tag::TagScope {
-            stream: &name,
-            name: &name_of_tag,
-            at: &here,
-            namespace: namespace.as_deref(),
-            index,
-            options,
-        };
+        let tag_name = fields.text("name").unwrap_or_default();
+        let here = format!("{at}:{tag_name}");
+        let (tag_name, namespace) = (tag_name.as_str(), namespace.as_deref());
+        let scope = TagScope { stream: &name, name: tag_name, at: &here, namespace, index, options };
         match tag::convert(fields, &scope, notes) {
             Ok((tag, new)) => {
                 if let Some(before) = stream.tags.iter().position(|(known, _)| *known == tag) {
@@ -156,7 +151,7 @@ pub(super) fn convert(
                 copies.extend(copy.map(|image| (tag.clone(), image)));
                 stream.tags.push((tag, new));
             }
-            Err(error) => skip(&mut stream, at, &name_of_tag, &error.message, notes),
+            Err(error) => skip(&mut stream, at, tag_name, &error.message, notes),
         }
     }
     spec.finish(at, notes);

@@ -32,18 +32,12 @@ pub enum FollowedTag {
 impl FollowedTag {
     /// Returns the tag if it is in the same root.
     pub fn local(&self) -> Option<&TagId> {
-        match self {
-            Self::Local(tag) => Some(tag),
-            Self::Remote(_) => None,
-        }
+        if let Self::Local(tag) = self { Some(tag) } else { None }
     }
 
     /// Returns the tag if it is in another repository.
     pub fn remote(&self) -> Option<&RemoteTag> {
-        match self {
-            Self::Local(_) => None,
-            Self::Remote(tag) => Some(tag),
-        }
+        if let Self::Remote(tag) = self { Some(tag) } else { None }
     }
 }
 

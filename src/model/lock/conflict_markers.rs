@@ -26,11 +26,8 @@ pub fn render(merged: &MergedLock, ours: &Lock, theirs: &Lock) -> String {
     ids.dedup();
     for id in ids {
         let of = |lock: &Lock| lock.pins.get(id).map(|pin| block(id, pin)).unwrap_or_default();
-        if merged.conflicts.binary_search(id).is_ok() {
-            out.push_str(&with_markers(&of(ours), &of(theirs)));
-        } else {
-            out.push_str(&of(&merged.lock));
-        }
+        let is_conflict = merged.conflicts.binary_search(id).is_ok();
+        out.push_str(&if is_conflict { with_markers(&of(ours), &of(theirs)) } else { of(&merged.lock) });
     }
     out
 }

@@ -67,10 +67,7 @@ impl Schedule {
 
     /// Returns true if it fired after `last` and not after `now`; without `last`, if it ever fires.
     pub fn is_due(&self, last: Option<Timestamp>, now: Timestamp) -> bool {
-        match last {
-            None => !self.is_never(),
-            Some(last) => self.next_after(last).is_some_and(|next| next <= now),
-        }
+        last.map_or(!self.is_never(), |last| self.next_after(last).is_some_and(|next| next <= now))
     }
 
     /// Returns the first time after `moment`, if there is one.

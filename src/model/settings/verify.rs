@@ -55,10 +55,7 @@ pub(super) fn verify(written: &At<VerifyTable>, findings: &mut Diagnostics<'_>) 
     let (place, message, help) = match (issuer, identity) {
         (Some(issuer), Some(identity)) => {
             let (issuer, identity) = (findings.parse(issuer), findings.parse(identity));
-            let trusted_root = match root {
-                Some(path) => Some(path?),
-                None => None,
-            };
+            let trusted_root = root.map_or(Some(None), |path| path.map(Some))?;
             return Some(Verify::Keyless(CertificateIdentity { issuer: issuer?, identity: identity?, trusted_root }));
         }
         _ if was_reported => return None,

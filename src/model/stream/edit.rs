@@ -207,10 +207,7 @@ impl TagKeys {
 impl<'t> EditableFile<'t> {
     fn parse(text: &'t str) -> Result<Self, InvalidToml> {
         let document = DeTable::parse(text).map_err(|error| InvalidToml(error.message().to_owned()))?;
-        let mut items = Vec::new();
-        walk(text, document.get_ref(), &[], &mut items);
-        items.sort_by_key(|item| item.key.start);
-        Ok(Self { text, items })
+        Ok(Self { text, items: items(text, document.get_ref(), &[]) })
     }
 
     /// Returns the items that contain tags: those of the file, or of the inline table `tags`.
@@ -238,10 +235,7 @@ impl<'t> EditableFile<'t> {
     }
 
     fn keys(&self, tag: &str) -> Option<TagKeys> {
-        match self.find(tag)? {
-            TagLocation::Keys(keys) => Some(keys),
-            TagLocation::Text(_) => None,
-        }
+        if let Some(TagLocation::Keys(keys)) = self.find(tag) { Some(keys) } else { None }
     }
 
     /// Removes the first item at or below `path`; `None` if there is none.
@@ -299,34 +293,29 @@ impl<'t> EditableFile<'t> {
     }
 }
 
-fn walk(text: &str, table: &DeTable<'_>, above: &[String], items: &mut Vec<EditItem>) {
+fn items(text: &str, table: &DeTable<'_>, above: &[String]) -> Vec<EditItem> {
+    let mut found = Vec::new();
     for (name, value) in table {
         let path: Vec<String> = above.iter().cloned().chain([name.get_ref().clone().into_owned()]).collect();
-        let (key, span) = (name.span(), value.span());
-        let kind = match value.get_ref() {
-            // The span of a table is its braces, its header, or that part of a dotted key.
-            DeValue::Table(inner) => match text.as_bytes().get(span.start) {
-                Some(b'{') => {
-                    let mut inner_items = Vec::new();
-                    walk(text, inner, &path, &mut inner_items);
-                    inner_items.sort_by_key(|item| item.key.start);
-                    ItemKind::Inline(inner_items)
-                }
-                Some(b'[') => {
-                    walk(text, inner, &path, items);
-                    items.push(EditItem { path, key: span.clone(), value: span, kind: ItemKind::Header });
+        let (mut key, span) = (name.span(), value.span());
+        // The span of a table is its braces, its header, or that part of a dotted key.
+        let kind = match (value.get_ref(), text.as_bytes().get(span.start)) {
+            (DeValue::Table(inner), Some(b'{')) => ItemKind::Inline(items(text, inner, &path)),
+            (DeValue::Table(inner), first) => {
+                found.extend(items(text, inner, &path));
+                if first != Some(&b'[') {
                     continue;
                 }
-                _ => {
-                    walk(text, inner, &path, items);
-                    continue;
-                }
-            },
-            DeValue::Array(elements) => ItemKind::List(elements.iter().last().map(|element| element.span().end)),
+                key = span.clone();
+                ItemKind::Header
+            }
+            (DeValue::Array(elements), _) => ItemKind::List(elements.iter().last().map(|element| element.span().end)),
             _ => ItemKind::Other,
         };
-        items.push(EditItem { path, key, value: span, kind });
+        found.push(EditItem { path, key, value: span, kind });
     }
+    found.sort_by_key(|item| item.key.start);
+    found
 }
 
 #[cfg(test)]

@@ -35,7 +35,7 @@ pub(crate) struct DefinitionsDraft {
     /// Tags with problems, which may be followed nevertheless.
     broken: HashSet<TagId>,
     /// Streams that were not read completely.
-    unread: HashSet<StreamName>,
+    pub(crate) unread: HashSet<StreamName>,
     /// The number of tags read, valid or not.
     tags: usize,
 }
@@ -102,11 +102,6 @@ impl DefinitionsDraft {
         }
         self.definitions.streams.insert(name, Stream { description, annotations });
         findings.problems
-    }
-
-    /// Records a stream whose file cannot be read.
-    pub(crate) fn mark_unread(&mut self, name: StreamName) {
-        self.unread.insert(name);
     }
 
     /// Checks followers across all streams: followed tags exist and there are no cycles. `remotes` are the other

@@ -170,10 +170,7 @@ impl PartialVersion {
                 part => numbers.push(number(part)?),
             }
         }
-        let fits = match pre {
-            None => true,
-            Some(pre) => !pre.is_empty() && numbers.len() == 3 && !is_open,
-        };
+        let fits = pre.is_none_or(|pre| !pre.is_empty() && numbers.len() == 3 && !is_open);
         let pre = Prerelease::new(pre.unwrap_or_default()).ok()?;
         (fits && numbers.len() <= 3).then_some(Self { numbers, pre, is_open })
     }

@@ -56,11 +56,7 @@ impl SelectKeys<'_> {
                 None
             }
         };
-        let pattern = match pattern {
-            Some(read) => Some(read?),
-            None => None,
-        };
-        Some(Select { pattern, order: order? })
+        Some(Select { pattern: pattern.map_or(Some(None), |read| read.map(Some))?, order: order? })
     }
 }
 
