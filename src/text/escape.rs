@@ -147,21 +147,6 @@ pub fn xml(text: &str) -> String {
     out
 }
 
-/// Escapes the message of a workflow command, after the second `::` (actions/runner, `ActionCommand.cs`).
-pub fn workflow_message(text: &str) -> String {
-    text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
-}
-
-/// Escapes the value of a property of a workflow command.
-pub fn workflow_property(text: &str) -> String {
-    workflow_message(text).replace(':', "%3A").replace(',', "%2C")
-}
-
-/// Quotes text with `"`, and escapes `"` and `\` with a backslash: strings of Graphviz and of many query languages.
-pub fn double_quoted(text: &str) -> String {
-    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
-}
-
 /// Formats a TOML basic string (TOML 1.0, "String"), with dangerous characters escaped as well.
 pub fn toml_string(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 2);

@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::marker::PhantomData;
 
+use schemars::generate::SchemaSettings;
 use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{DeserializeOwned, Deserializer, MapAccess, Visitor};
@@ -56,6 +57,10 @@ pub(crate) fn read<T: DeserializeOwned>(
 
 /// Returns the JSON schema of `T`. TOML has no null: an absent value is an absent key.
 pub(crate) fn schema<T: schemars::JsonSchema>() -> serde_json::Value {
+    schema_with::<T>(SchemaSettings::draft2020_12())
+}
+
+fn schema_with<T: schemars::JsonSchema>(settings: SchemaSettings) -> serde_json::Value {
     fn without_null(value: &mut serde_json::Value) {
         use serde_json::Value;
         let kind = value["type"].as_array().and_then(|kinds| kinds.iter().find(|kind| **kind != "null")).cloned();
@@ -81,8 +86,7 @@ pub(crate) fn schema<T: schemars::JsonSchema>() -> serde_json::Value {
             _ => {}
         }
     }
-    let mut schema =
-        schemars::generate::SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<T>().to_value();
+    let mut schema = settings.into_generator().into_root_schema_for::<T>().to_value();
     without_null(&mut schema);
     schema
 }
