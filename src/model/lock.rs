@@ -79,14 +79,6 @@ pub struct Details {
 pub const CHAIN_MAX: usize = 1_000;
 
 impl Lock {
-    /// Iterates over the tags with a pin here or in `other`, in order, with both pins.
-    pub fn zip_by_tag<'a>(
-        &'a self,
-        other: &'a Self,
-    ) -> impl Iterator<Item = (&'a TagId, Option<&'a Pin>, Option<&'a Pin>)> {
-        zip_by_tag(&self.pins, &other.pins)
-    }
-
     /// Walks from `pin` along the tags it follows, as long as they have the same digest.
     pub fn chain<'a>(&'a self, pin: &'a Pin) -> impl Iterator<Item = &'a Pin> {
         let followed = |pin: &&'a Pin| {

@@ -18,7 +18,7 @@ use crate::model::settings::verify::TrustFile;
 use crate::model::settings::{self, Settings};
 use crate::model::stream::validate::{DIRECTORY, DefinitionsDraft};
 use crate::model::stream::{Definitions, Discovery, TagSource, discover};
-use crate::text::diagnostics::{Problem, Problems, SourceFile, SourceLocation};
+use crate::text::diagnostics::{Problem, Problems, SourceFile, SourceLocation, did_you_mean};
 use crate::text::toml::source;
 
 /// The number of problems after which no further file is read.
@@ -80,10 +80,7 @@ pub struct UnknownTag {
 impl UnknownTag {
     /// Returns the remedy for the user.
     pub fn help(&self) -> String {
-        match &self.nearest {
-            Some(near) => format!("did you mean `{near}`?"),
-            None => "run `pinstream list` for all tags".to_owned(),
-        }
+        self.nearest.as_ref().map_or_else(|| "run `pinstream list` for all tags".to_owned(), did_you_mean)
     }
 }
 
@@ -217,10 +214,8 @@ fn unknown_tags_of_targets<'a>(
         }
         let SourceLocation { file, span } = &target.place;
         let problem = Problem::at(file, span.clone(), format!("the target writes `{from}`, which is not defined"));
-        Some(problem.help(match definitions.nearest(&from.to_string()) {
-            Some(near) => format!("did you mean `{near}`?"),
-            None => format!("define it in `{DIRECTORY}{}.toml`", from.stream),
-        }))
+        let define = || format!("define it in `{DIRECTORY}{}.toml`", from.stream);
+        Some(problem.help(definitions.nearest(&from.to_string()).map_or_else(define, did_you_mean)))
     })
 }
 

@@ -6,6 +6,7 @@
 pub mod lines;
 pub mod render;
 
+use std::fmt;
 use std::ops::Range;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -212,6 +213,11 @@ impl<'a> Diagnostics<'a> {
         }
         fit
     }
+}
+
+/// Formats the help for a name that is close to a known one.
+pub(crate) fn did_you_mean(name: impl fmt::Display) -> String {
+    format!("did you mean `{name}`?")
 }
 
 /// Returns the name in `known` that is closest to `written` by edit distance, if it is close enough to suggest: "did

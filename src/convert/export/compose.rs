@@ -19,20 +19,14 @@ use super::{ExportResult, PinnedTag, conflict, named, one, problem};
 
 /// Returns the override file for the services of `files`.
 pub(super) fn text(files: &[Arc<SourceFile>], pins: &[PinnedTag<'_>]) -> Result<ExportResult, Vec<Problem>> {
-    let mut export = ComposeExport {
-        pins,
-        used: vec![false; pins.len()],
-        services: Vec::new(),
-        notes: Vec::new(),
-        problems: Vec::new(),
-        has_other_digest: false,
-    };
+    let mut export = ComposeExport { pins, used: vec![false; pins.len()], ..ComposeExport::default() };
     for (name, service) in merge(files)? {
         export.add(name, &service);
     }
     export.finish(files)
 }
 
+#[derive(Default)]
 struct ComposeExport<'p, 'a> {
     pins: &'p [PinnedTag<'a>],
     /// Set for each pin whose image a service uses.

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use crate::model::image::NameError;
-use crate::text::diagnostics::nearest;
+use crate::text::diagnostics::{did_you_mean, nearest};
 
 /// The number of invalid names for which the nearest time zone is suggested, which bounds the cost for a broken root.
 const NEAREST_MAX: usize = 20;
@@ -94,16 +94,13 @@ struct CronField {
     names: &'static [&'static str],
 }
 
+const MONTHS: [&str; 12] = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
+
 const FIELDS: [CronField; 5] = [
     CronField { name: "minute", least: 0, most: 59, names: &[] },
     CronField { name: "hour", least: 0, most: 23, names: &[] },
     CronField { name: "day of month", least: 1, most: 31, names: &[] },
-    CronField {
-        name: "month",
-        least: 1,
-        most: 12,
-        names: &["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"],
-    },
+    CronField { name: "month", least: 1, most: 12, names: &MONTHS },
     CronField { name: "day of week", least: 0, most: 7, names: &["sun", "mon", "tue", "wed", "thu", "fri", "sat"] },
 ];
 
@@ -218,10 +215,8 @@ fn zone(name: &str, look: bool) -> Result<TimeZone, NameError> {
     }
     let all = look.then(|| jiff::tz::db().available());
     let known: Vec<String> = all.into_iter().flatten().map(|name| name.to_string()).collect();
-    let help = match nearest(name, known.iter().map(String::as_str)) {
-        Some(near) => format!("did you mean `{near}`?"),
-        None => "write a name of the IANA database, e.g. `Europe/Berlin`".to_owned(),
-    };
+    let write = || "write a name of the IANA database, e.g. `Europe/Berlin`".to_owned();
+    let help = nearest(name, known.iter().map(String::as_str)).map_or_else(write, did_you_mean);
     Err(NameError::new(format!("unknown time zone `{name}`")).help(help))
 }
 

@@ -119,10 +119,8 @@ fn with_key(text: &str, tag: &str, key: &str, value: &str) -> Result<String, Inv
         return Ok(splice(&text, item.value.clone(), value));
     }
     let Some(anchor) = keys.anchor() else { return Ok(text) };
-    Ok(match keys.inline {
-        true => inline::after(&text, anchor, &format!("{key} = {value}")),
-        false => lines::after(&text, anchor, &format!("{key} = {value}")),
-    })
+    let pair = format!("{key} = {value}");
+    Ok(if keys.inline { inline::after(&text, anchor, &pair) } else { lines::after(&text, anchor, &pair) })
 }
 
 /// Removes `key` of a tag, with everything below it.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::{Definitions, TagSource};
 use crate::model::image::{FollowedTag, NameError, RemoteName, RemoteTag, StreamName, TagId, TagName};
 use crate::model::settings::remote::RemoteSettings;
-use crate::text::diagnostics::{Problem, SourceFile, nearest};
+use crate::text::diagnostics::{Problem, SourceFile, did_you_mean, nearest};
 use crate::text::escape::excerpt;
 
 /// The number of missing tags for which the nearest one is suggested, which bounds the cost for a broken root.
@@ -109,10 +109,9 @@ fn unknown_remote(known: &FollowTargets<'_>, follower: &Follower) -> Option<Prob
     };
     let remotes = known.remotes.filter(|remotes| !remotes.contains_key(remote))?;
     let message = format!("`{}` follows a tag of the remote `{remote}`, which does not exist", follower.tag);
-    let help = match nearest(remote.as_str(), remotes.keys().map(RemoteName::as_str)) {
-        Some(near) => format!("did you mean `{near}`?"),
-        None => format!("add `[remote.{remote}]` and its `url` to `pinstream.toml`"),
-    };
+    let add = || format!("add `[remote.{remote}]` and its `url` to `pinstream.toml`");
+    let near = nearest(remote.as_str(), remotes.keys().map(RemoteName::as_str));
+    let help = near.map_or_else(add, did_you_mean);
     Some(Problem::at(&follower.file, follower.place.clone(), message).help(help))
 }
 

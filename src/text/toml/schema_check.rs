@@ -11,7 +11,7 @@ use serde_json::Value;
 use toml::Spanned;
 use toml::de::{DeArray, DeTable, DeValue};
 
-use crate::text::diagnostics::{Diagnostics, nearest};
+use crate::text::diagnostics::{Diagnostics, did_you_mean, nearest};
 use crate::text::escape::excerpt;
 
 /// The kinds of values allowed at one position.
@@ -199,12 +199,9 @@ impl Pruner<'_, '_> {
 
 /// Suggests a replacement for the unknown key `name`.
 pub(crate) fn key_help(name: &str, keys: &[(String, SchemaShape)]) -> String {
-    let known = || keys.iter().map(|(key, _)| key.as_str());
-    match nearest(name, known()) {
-        Some(near) => format!("did you mean `{near}`?"),
-        None => {
-            let list: Vec<String> = keys.iter().map(|(key, _)| format!("`{key}`")).collect();
-            format!("known keys: {}", list.join(", "))
-        }
-    }
+    let list = || {
+        let list: Vec<String> = keys.iter().map(|(key, _)| format!("`{key}`")).collect();
+        format!("known keys: {}", list.join(", "))
+    };
+    nearest(name, keys.iter().map(|(key, _)| key.as_str())).map_or_else(list, did_you_mean)
 }

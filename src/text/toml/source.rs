@@ -28,8 +28,8 @@ pub(crate) fn definition_file(path: &str, bytes: &[u8], size_help: &str) -> (Arc
         conflict_markers(&file, &mut problems);
         if let Some(span) = too_deep(&file.text) {
             let message = format!("`{}` nests tables deeper than {DEPTH_MAX} levels", file.path);
-            problems
-                .push(Problem::at(&file, span, message).help("reduce the nesting; no key needs more than four levels"));
+            let problem = Problem::at(&file, span, message);
+            problems.push(problem.help("reduce the nesting; no key needs more than four levels"));
         }
     }
     (file, problems)

@@ -90,15 +90,9 @@ impl<'a> Block<'a> {
             created: optional(created, |value| string(value).map(Cow::into_owned))?,
             platforms: names(platforms)?,
         };
-        let pin = Pin {
-            follow: optional(follow, name)?,
-            image: name(image?)?,
-            digest: name(digest?)?,
-            index: optional(index, name)?,
-            details,
-            previous,
-        };
-        pins.push((id, pin));
+        let (image, digest) = (name(image?)?, name(digest?)?);
+        let (follow, index) = (optional(follow, name)?, optional(index, name)?);
+        pins.push((id, Pin { follow, image, digest, index, details, previous }));
         Some(())
     }
 }

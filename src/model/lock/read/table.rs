@@ -14,7 +14,7 @@ use toml::de::{DeTable, DeValue};
 use super::RESTORE;
 use crate::model::image::{Digest, TagId};
 use crate::model::lock::{Details, KEYS, Lock, PREVIOUS_MAX, Pin, VERSION};
-use crate::text::diagnostics::{NameError, Problem, SourceFile, nearest};
+use crate::text::diagnostics::{NameError, Problem, SourceFile, did_you_mean, nearest};
 use crate::text::escape;
 
 /// Parses a lock as TOML.
@@ -141,10 +141,7 @@ impl LockTableReader<'_> {
                 found[at] = Some(value);
                 continue;
             }
-            let help = match nearest(key.get_ref(), keys) {
-                Some(known) => format!("did you mean `{known}`?"),
-                None => RESTORE.to_owned(),
-            };
+            let help = nearest(key.get_ref(), keys).map_or_else(|| RESTORE.to_owned(), did_you_mean);
             let message = format!("unknown key `{}`", escape::terminal(key.get_ref()));
             self.problems.push(Problem::at(self.file, key.span(), message).help(help));
         }

@@ -70,10 +70,8 @@ pub(super) fn discover(
     let before = findings.problems.len();
     let At { value: table, span } = table;
     let written = SelectKeys { semver: &table.semver, pattern: &table.pattern, order: &table.order };
-    let select = match written.first() {
-        Some(_) => written.read(findings),
-        None => Some(Select { pattern: None, order: Order::Priority }),
-    };
+    let all = Some(Select { pattern: None, order: Order::Priority });
+    let select = if written.first().is_some() { written.read(findings) } else { all };
     let limit = table.limit.as_ref().and_then(|limit| findings.in_range(limit, "limit", LIMIT_MAX, "write"));
     let limit = limit.unwrap_or(LIMIT);
     let repository: Option<Repository> = match &table.repository {
