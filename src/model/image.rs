@@ -243,21 +243,7 @@ impl ImageRef {
     pub fn digest(&self) -> Option<&Digest> {
         if let Reference::Digest(digest) = &self.reference { Some(digest) } else { None }
     }
-}
 
-impl FromStr for ImageRef {
-    type Err = NameError;
-
-    fn from_str(text: &str) -> Result<Self, NameError> {
-        Self::parse(text).map_err(|error| match text.split_once("://") {
-            Some((_, rest)) => NameError::new(format!("`{}` is a URL, not an image", excerpt(text)))
-                .help(format!("remove the scheme: `{}`", excerpt(rest))),
-            None => error,
-        })
-    }
-}
-
-impl ImageRef {
     fn parse(text: &str) -> Result<Self, NameError> {
         let (name, digest) = text.split_once('@').map_or((text, None), |(name, digest)| (name, Some(digest)));
         let digest = digest.map(str::parse).transpose()?;
@@ -283,6 +269,18 @@ impl ImageRef {
                     .help(format!("add a tag, e.g. `{text}:latest`")))
             }
         }
+    }
+}
+
+impl FromStr for ImageRef {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        Self::parse(text).map_err(|error| match text.split_once("://") {
+            Some((_, rest)) => NameError::new(format!("`{}` is a URL, not an image", excerpt(text)))
+                .help(format!("remove the scheme: `{}`", excerpt(rest))),
+            None => error,
+        })
     }
 }
 

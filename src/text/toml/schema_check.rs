@@ -149,19 +149,19 @@ impl Pruner<'_, '_> {
             }
             (SchemaShape::List(item), DeValue::Array(items)) => {
                 // Check every element, and keep those that fit.
-                let mut fits = Vec::with_capacity(items.len());
+                let mut kept = DeArray::new();
                 for element in items.iter_mut() {
                     let place = element.span();
-                    fits.push(self.value(item, element, place));
+                    if self.value(item, element, place) {
+                        kept.push(element.clone());
+                    }
                 }
-                if fits.contains(&false) {
-                    let mut kept = DeArray::new();
-                    let good = items.iter().zip(&fits).filter(|(_, fits)| **fits);
-                    good.for_each(|(element, _)| kept.push(element.clone()));
+                let is_usable = items.is_empty() || !kept.is_empty();
+                if kept.len() < items.len() {
                     *items = kept;
                     self.incomplete.insert(key.start);
                 }
-                fits.is_empty() || fits.contains(&true)
+                is_usable
             }
             (_, other) => {
                 let found = match other {
