@@ -82,7 +82,7 @@ pub fn export(format: ExportFormat<'_>, root: &Root, only: &TagGlobs) -> Result<
         ExportFormat::Env => env::text(&pins).map(plain),
         ExportFormat::Json => {
             let pin = |PinnedTag { id, tag, pin }: &PinnedTag<'_>| ExportedV1::new(id, tag, pin, &root.lock);
-            Ok(ExportV1::new(pins.iter().map(pin).collect()).to_json()).map(plain)
+            Ok(plain(ExportV1::new(pins.iter().map(pin).collect()).to_json()))
         }
         ExportFormat::ImageStream => imagestream::text(&pins, &root.definitions).map(plain),
     };

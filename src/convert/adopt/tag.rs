@@ -69,7 +69,7 @@ pub(super) fn convert(
     if fields.flag("reference") {
         own.add(at, "reference: true", "resolved and pinned like any other tag");
     }
-    fields.skip_internal(&["generation"], &at, &mut own);
+    fields.skip_internal(&["generation"], at, &mut own);
     fields.finish(at, &mut own);
     notes.extend(own);
     Ok((tag, new))
