@@ -57,7 +57,7 @@ impl SchemaKind {
             Self::Settings => settings::schema(),
             Self::Stream => stream::schema(),
             Self::Policy => settings::policy::schema(),
-            Self::Lock => lock::schema::schema().to_value(),
+            Self::Lock => lock::schema::schema(),
             Self::Report => v1::report::schema().to_value(),
             Self::Check => v1::check::schema().to_value(),
             Self::Event => v1::event::schema().to_value(),

@@ -96,7 +96,8 @@ pub fn adopt(objects: Vec<ImageStreamObject>, root: &Root, options: &AdoptOption
                 entry.insert(draft);
                 notes.extend(own);
             }
-            Entry::Occupied(entry) if is_same(entry.get(), &draft) => {}
+            Entry::Occupied(entry)
+                if entry.get().stream == draft.stream && entry.get().histories == draft.histories => {}
             Entry::Occupied(entry) => problems.push(duplicate(entry.key(), entry.get(), &draft)),
         }
     }
@@ -105,10 +106,6 @@ pub fn adopt(objects: Vec<ImageStreamObject>, root: &Root, options: &AdoptOption
     let lock = if options.status { status::lock(&drafts, root, &mut notes) } else { Lock::default() };
     let streams = drafts.into_iter().map(|(name, draft)| (name, draft.stream)).collect();
     Ok(AdoptResult { streams, lock, notes })
-}
-
-fn is_same(one: &StreamDraft, other: &StreamDraft) -> bool {
-    one.stream == other.stream && one.histories == other.histories
 }
 
 fn duplicate(name: &StreamName, first: &StreamDraft, second: &StreamDraft) -> Problem {

@@ -7,11 +7,11 @@
 mod compose;
 mod env;
 mod imagestream;
-mod json;
 mod kbld;
 mod kustomize;
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::sync::Arc;
 
 use crate::formats;
@@ -21,6 +21,7 @@ use crate::model::lock::Pin;
 use crate::model::root::Root;
 use crate::model::settings::globs::TagGlobs;
 use crate::model::stream::Tag;
+use crate::report::v1::export::{ExportV1, ExportedV1};
 use crate::text::diagnostics::{Problem, Problems, SourceFile};
 
 /// Formats of other tools.
@@ -49,12 +50,6 @@ pub struct ExportResult {
     pub notes: Vec<String>,
 }
 
-impl From<String> for ExportResult {
-    fn from(text: String) -> Self {
-        Self { text, notes: Vec::new() }
-    }
-}
-
 /// A selected tag whose pin matches its definition.
 #[derive(Clone, Copy, Debug)]
 struct PinnedTag<'a> {
@@ -79,13 +74,17 @@ pub fn export(format: ExportFormat<'_>, root: &Root, only: &TagGlobs) -> Result<
     let tags = root.definitions.tags.iter().filter(|(id, _)| only.matches(id));
     let pinned = |(id, tag)| Some(PinnedTag { id, tag, pin: root.lock.pins.get(id)? });
     let pins: Vec<PinnedTag<'_>> = tags.filter_map(pinned).collect();
+    let plain = |text: String| ExportResult { text, notes: Vec::new() };
     let exported = match format {
-        ExportFormat::Kustomize => kustomize::text(&pins).map(ExportResult::from),
+        ExportFormat::Kustomize => kustomize::text(&pins).map(plain),
         ExportFormat::Compose(files) => compose::text(files, &pins),
-        ExportFormat::Kbld => kbld::text(&pins).map(ExportResult::from),
-        ExportFormat::Env => env::text(&pins).map(ExportResult::from),
-        ExportFormat::Json => Ok(json::text(&pins, &root.lock).into()),
-        ExportFormat::ImageStream => imagestream::text(&pins, &root.definitions).map(ExportResult::from),
+        ExportFormat::Kbld => kbld::text(&pins).map(plain),
+        ExportFormat::Env => env::text(&pins).map(plain),
+        ExportFormat::Json => {
+            let pin = |PinnedTag { id, tag, pin }: &PinnedTag<'_>| ExportedV1::new(id, tag, pin, &root.lock);
+            Ok(plain(ExportV1::new(pins.iter().map(pin).collect()).to_json()))
+        }
+        ExportFormat::ImageStream => imagestream::text(&pins, &root.definitions).map(plain),
     };
     let ExportResult { text, notes: more } = exported.map_err(Problems)?;
     notes.extend(more);
@@ -108,6 +107,22 @@ fn group<'p, 'a, K: Ord>(
     groups
 }
 
+/// Converts each group of pins to an entry, or returns the problems of all groups.
+fn entries<'p, 'a, K: Ord, T>(
+    pins: &'p [PinnedTag<'a>],
+    place: impl Fn(&'p PinnedTag<'a>) -> K,
+    entry: impl Fn(K, &[&'p PinnedTag<'a>]) -> Result<T, Problem>,
+) -> Result<Vec<T>, Vec<Problem>> {
+    let (mut entries, mut problems) = (Vec::new(), Vec::new());
+    for (key, pins) in group(pins, place) {
+        match entry(key, &pins) {
+            Ok(entry) => entries.push(entry),
+            Err(problem) => problems.push(problem),
+        }
+    }
+    if problems.is_empty() { Ok(entries) } else { Err(problems) }
+}
+
 /// Returns the pin for a place that several tags share; none if their digests differ.
 fn one<'p, 'a>(pins: &[&'p PinnedTag<'a>]) -> Option<&'p PinnedTag<'a>> {
     let (first, rest) = pins.split_first()?;
@@ -120,7 +135,7 @@ fn named<'p, 'a: 'p>(pins: impl IntoIterator<Item = &'p PinnedTag<'a>>) -> Strin
 }
 
 /// Reports pins with different digests of `what`; `why` there can be only one.
-fn conflict(pins: &[&PinnedTag<'_>], what: &str, why: &str, format: &str) -> Problem {
+fn conflict(pins: &[&PinnedTag<'_>], what: &impl Display, why: &str, format: &str) -> Problem {
     let example = pins.first().map(|pinned| format!(", e.g. `pinstream export {format} {}`", pinned.id));
     let message = format!("{} are pinned to different digests of `{what}`", named(pins.iter().copied()));
     problem(message, format!("{why}; select one tag{}", example.unwrap_or_default()))

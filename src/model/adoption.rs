@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use crate::model::image::class::ChangeClass;
 use crate::model::image::{Digest, FollowedTag, TagId};
 use crate::model::lock::Pin;
-use crate::model::settings::adoption_rules::{AdoptionRules, HoldReason, UpdateCandidate, Verdict};
+use crate::model::settings::adoption_rules::{AdoptionRules, HoldReason, OnRollback, UpdateCandidate};
 use crate::model::state::TagMemory;
 use crate::model::stream::{Tag, TagSource};
 
@@ -52,22 +52,16 @@ impl AdoptionPolicy<'_> {
             (None, TagSource::Follow(_)) => return None,
             (None, _) => &default,
         };
-        let is_rejected =
-            [observation.digest, observation.served].into_iter().any(|digest| rules.reject.contains(digest));
-        let Some(old) = old.filter(|old| old.digest != *observation.digest) else {
-            // The first pin is not delayed, as there is no earlier one to keep.
-            return (old.is_none() && is_rejected).then_some(HoldReason::Rejected);
-        };
-        if !has_source_of(tag, old) {
-            // The source changed, which was someone's decision; only a hold or `reject` overrides it.
-            return rules
-                .active_hold(self.now)
-                .cloned()
-                .map(HoldReason::Held)
-                .or(is_rejected.then_some(HoldReason::Rejected));
+        let rejected = rules.rejects([observation.digest, observation.served]);
+        // The first pin is not delayed, as there is no earlier one to keep.
+        let Some(old) = old else { return rejected };
+        if old.digest == *observation.digest {
+            return None;
         }
-        if is_rejected {
-            return Some(rules.active_hold(self.now).cloned().map_or(HoldReason::Rejected, HoldReason::Held));
+        // If the source changed, which was someone's decision, only a hold or `reject` overrides it.
+        let unwanted = rules.active_hold(self.now).or(rejected);
+        if unwanted.is_some() || !has_source_of(tag, old) {
+            return unwanted;
         }
         let candidate = UpdateCandidate {
             digest: observation.digest,
@@ -75,10 +69,7 @@ impl AdoptionPolicy<'_> {
             since: self.memory.seen_since(id, observation.served),
             is_reverted: self.memory.is_reverted(id, observation.digest),
         };
-        match rules.evaluate(&old.digest, &old.previous, &candidate, self.now) {
-            Verdict::Hold(reason) => Some(reason),
-            Verdict::Adopt | Verdict::AdoptRollback => None,
-        }
+        rules.evaluate(&old.previous, &candidate, self.now)
     }
 
     /// Returns true if the verdict depends on the class of the change.
@@ -88,7 +79,6 @@ impl AdoptionPolicy<'_> {
 
     /// Returns true if a change of `tag` from `old` to `digest` is a rollback to warn about.
     pub fn warns_of_rollback(tag: &Tag, old: &Pin, digest: &Digest) -> bool {
-        use crate::model::settings::adoption_rules::OnRollback;
         let warns = tag.adoption.as_ref().is_some_and(|rules| rules.on_rollback == OnRollback::Warn);
         warns && old.previous.contains(digest)
     }

@@ -2,196 +2,111 @@
 
 use std::fmt;
 
-use crate::model::image::{Digest, FollowedTag, ImageRef, Platform, Repository, TagId};
+use crate::model::image::{FollowedTag, Platform, TagId};
+use crate::model::lock::{Details, Lock, Pin, zip_by_tag};
 use crate::model::stream::{Definitions, Tag, TagSource};
 
-use crate::model::lock::{Details, Lock, Pin};
-
-/// A pin that does not match the definitions.
+/// A pin that does not match the definitions. Displays as a sentence.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Drift {
     /// The tag concerned.
     pub tag: TagId,
     /// The kind of mismatch.
     pub kind: DriftKind,
+    message: String,
 }
 
-/// The kinds of mismatch between a pin and its definition.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// The kinds of mismatch between a pin and its definition, as far as someone has to tell them apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DriftKind {
     /// There is no pin.
     Missing,
     /// There is no definition.
     Undefined,
-    /// The image differs.
-    Image {
-        /// The image in the lock.
-        pinned: ImageRef,
-        /// The image of the definition.
-        defined: ImageRef,
-    },
-    /// The repository differs.
-    Repository {
-        /// The image in the lock.
-        pinned: ImageRef,
-        /// The repository of the definition.
-        defined: Repository,
-    },
-    /// The selection rule does not admit the pinned tag.
-    NotSelected {
-        /// The image in the lock.
-        pinned: ImageRef,
-    },
     /// The digest differs from the fixed digest of the definition.
-    FixedDigest {
-        /// The digest in the lock.
-        pinned: Digest,
-        /// The digest of the definition.
-        defined: Digest,
-    },
-    /// The digest differs from that of the followed tag.
-    Follow {
-        /// The tag it follows.
-        target: FollowedTag,
-    },
-    /// The pin follows a tag, the definition does not.
-    NotFollowed,
-    /// A follower's pin has details, which belong to the followed tag.
-    OwnDetails {
-        /// The tag it follows.
-        target: TagId,
-    },
-    /// The pin is for a single platform, the definition names none.
-    SinglePlatform,
-    /// The pin is not for the platform in the definition.
-    WrongPlatform {
-        /// The platform in the definition.
-        platform: Platform,
-    },
-    /// The image lacks a required platform.
-    Platform {
-        /// The missing platform.
-        missing: Platform,
-    },
+    FixedDigest,
+    /// The pin differs from the definition in another way.
+    Other,
+}
+
+impl fmt::Display for Drift {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
 }
 
 /// Compares `lock` with `definitions`; empty if they match.
 pub fn find_drift(definitions: &Definitions, lock: &Lock) -> Vec<Drift> {
-    let undefined = |(id, _): (&TagId, &Pin)| Drift { tag: id.clone(), kind: DriftKind::Undefined };
-    let mut found = Vec::new();
-    // Both are in the order of their tags.
-    let mut pins = lock.pins.iter().peekable();
-    for (id, tag) in &definitions.tags {
-        found.extend(std::iter::from_fn(|| pins.next_if(|(pinned, _)| *pinned < id)).map(undefined));
-        let kind = match pins.next_if(|(pinned, _)| *pinned == id) {
-            None => Some(DriftKind::Missing),
-            Some((_, pin)) => drift_of(tag, pin, lock),
+    let drift = |(id, tag, pin): (&TagId, Option<&Tag>, Option<&Pin>)| {
+        let (kind, message) = match (tag, pin) {
+            (Some(tag), Some(pin)) => drift_of(id, tag, pin, lock)?,
+            (Some(_), None) => (DriftKind::Missing, format!("`{id}` is not pinned")),
+            (None, _) => (DriftKind::Undefined, format!("`{id}` is pinned but not defined")),
         };
-        found.extend(kind.map(|kind| Drift { tag: id.clone(), kind }));
-    }
-    found.extend(pins.map(undefined));
-    found
+        Some(Drift { tag: id.clone(), kind, message })
+    };
+    zip_by_tag(&definitions.tags, &lock.pins).filter_map(drift).collect()
 }
 
-fn drift_of(tag: &Tag, pin: &Pin, lock: &Lock) -> Option<DriftKind> {
-    match &tag.source {
+fn drift_of(id: &TagId, tag: &Tag, pin: &Pin, lock: &Lock) -> Option<(DriftKind, String)> {
+    let image = &pin.image;
+    let message = match &tag.source {
         TagSource::Follow(target) => {
             let follows = pin.followed() == Some(target);
             // A follower with rules of its own may still have an earlier digest of the followed tag.
             let same =
                 |followed: &Pin| tag.adoption.is_some() || followed.digest == pin.digest && followed.image == pin.image;
-            let matches = follows && lock.pins.get(target).is_none_or(same);
-            let has_own = pin.index.is_some() || pin.details != Details::default();
-            match (matches, has_own) {
-                (false, _) => Some(DriftKind::Follow { target: target.clone().into() }),
-                (true, true) => Some(DriftKind::OwnDetails { target: target.clone() }),
-                (true, false) => None,
+            if !follows || !lock.pins.get(target).is_none_or(same) {
+                format!("`{id}` follows `{target}`, but is pinned to another digest")
+            } else if pin.index.is_some() || pin.details != Details::default() {
+                format!(
+                    "the pin of `{id}` has image details (version, date, platforms), which belong only in the pin of \
+                     `{target}`"
+                )
+            } else {
+                return None;
             }
         }
         // The pin in the other repository is not known offline.
-        TagSource::Remote(far) => match &pin.follow {
-            Some(FollowedTag::Remote(pinned)) if **pinned == *far => None,
-            _ => Some(DriftKind::Follow { target: far.clone().into() }),
-        },
-        TagSource::Image { .. } | TagSource::Select { .. } if pin.follow.is_some() => Some(DriftKind::NotFollowed),
-        TagSource::Select { repository, .. } if pin.image.repository() != repository => {
-            Some(DriftKind::Repository { pinned: pin.image.clone(), defined: repository.clone() })
+        TagSource::Remote(far) if pin.follow.as_ref().and_then(FollowedTag::remote) == Some(far) => return None,
+        TagSource::Remote(far) => format!("`{id}` is defined to follow `{far}`, but its pin does not"),
+        _ if pin.follow.is_some() => format!("`{id}` is pinned as a follower, but defined by an image"),
+        TagSource::Select { repository, .. } if image.repository() != repository => {
+            format!("`{id}` is pinned to image `{image}`, but defined as a tag of `{repository}`")
         }
-        TagSource::Select { select, .. } if pin.image.tag().is_none_or(|tag| !select.admits(tag)) => {
-            Some(DriftKind::NotSelected { pinned: pin.image.clone() })
+        TagSource::Select { select, .. } if image.tag().is_none_or(|tag| !select.admits(tag)) => {
+            format!("`{id}` is pinned to image `{image}`, which its definition does not select")
         }
-        TagSource::Select { platform, .. } => platform_drift(tag, pin, platform.as_ref()),
-        TagSource::Image { image, .. } if *image != pin.image => {
-            Some(DriftKind::Image { pinned: pin.image.clone(), defined: image.clone() })
+        TagSource::Select { platform, .. } => platform_drift(id, tag, pin, platform.as_ref())?,
+        TagSource::Image { image: defined, .. } if defined != image => {
+            format!("`{id}` is pinned to image `{image}`, but defined as `{defined}`")
         }
         TagSource::Image { image, platform } => {
             // If the fixed digest is an index, the pin may be one platform's child of it.
             let at = pin.index.as_ref().unwrap_or(&pin.digest);
             if let Some(defined) = image.digest().filter(|digest| *digest != at) {
-                return Some(DriftKind::FixedDigest { pinned: at.clone(), defined: defined.clone() });
+                let message = format!("`{id}` is pinned to digest `{at}`, but defined as `{defined}`");
+                return Some((DriftKind::FixedDigest, message));
             }
-            platform_drift(tag, pin, platform.as_ref())
+            platform_drift(id, tag, pin, platform.as_ref())?
         }
-    }
+    };
+    Some((DriftKind::Other, message))
 }
 
-/// Returns how a pin does not fit the platforms of its definition.
-fn platform_drift(tag: &Tag, pin: &Pin, platform: Option<&Platform>) -> Option<DriftKind> {
+/// Describes how a pin does not fit the platforms of its definition.
+fn platform_drift(id: &TagId, tag: &Tag, pin: &Pin, platform: Option<&Platform>) -> Option<String> {
     if pin.satisfies(platform, &tag.platforms) {
         return None;
     }
-    let has = &pin.details.platforms;
-    let missing = tag.platforms.iter().find(|platform| !has.contains(platform));
+    let missing = tag.platforms.iter().find(|platform| !pin.details.platforms.contains(platform));
     Some(match (platform, missing) {
-        (Some(platform), _) => DriftKind::WrongPlatform { platform: platform.clone() },
-        (None, Some(missing)) => DriftKind::Platform { missing: missing.clone() },
-        (None, None) => DriftKind::SinglePlatform,
-    })
-}
-
-impl fmt::Display for Drift {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let tag = &self.tag;
-        match &self.kind {
-            DriftKind::Missing => write!(f, "`{tag}` is not pinned"),
-            DriftKind::Undefined => write!(f, "`{tag}` is pinned but not defined"),
-            DriftKind::Image { pinned, defined } => {
-                write!(f, "`{tag}` is pinned to image `{pinned}`, but defined as `{defined}`")
-            }
-            DriftKind::Repository { pinned, defined } => {
-                write!(f, "`{tag}` is pinned to image `{pinned}`, but defined as a tag of `{defined}`")
-            }
-            DriftKind::NotSelected { pinned } => {
-                write!(f, "`{tag}` is pinned to image `{pinned}`, which its definition does not select")
-            }
-            DriftKind::FixedDigest { pinned, defined } => {
-                write!(f, "`{tag}` is pinned to digest `{pinned}`, but defined as `{defined}`")
-            }
-            DriftKind::Follow { target: FollowedTag::Remote(far) } => {
-                write!(f, "`{tag}` is defined to follow `{far}`, but its pin does not")
-            }
-            DriftKind::Follow { target } => {
-                write!(f, "`{tag}` follows `{target}`, but is pinned to another digest")
-            }
-            DriftKind::NotFollowed => write!(f, "`{tag}` is pinned as a follower, but defined by an image"),
-            DriftKind::OwnDetails { target } => {
-                write!(
-                    f,
-                    "the pin of `{tag}` has image details (version, date, platforms), which belong only in the pin of `{target}`"
-                )
-            }
-            DriftKind::SinglePlatform => {
-                write!(f, "`{tag}` is pinned for a single platform, but its definition names none")
-            }
-            DriftKind::WrongPlatform { platform } => {
-                write!(
-                    f,
-                    "`{tag}` is defined for platform `{platform}`, but pinned for another one or for the whole index"
-                )
-            }
-            DriftKind::Platform { missing } => write!(f, "`{tag}` is pinned to an image without platform `{missing}`"),
+        (Some(platform), _) => {
+            format!("`{id}` is defined for platform `{platform}`, but pinned for another one or for the whole index")
         }
-    }
+        (None, Some(missing)) => format!("`{id}` is pinned to an image without platform `{missing}`"),
+        (None, None) => format!("`{id}` is pinned for a single platform, but its definition names none"),
+    })
 }
 
 #[cfg(test)]

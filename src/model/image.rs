@@ -35,11 +35,6 @@ const NAME_MAX: usize = 255;
 pub struct RegistryHost(String);
 
 impl RegistryHost {
-    /// Returns the text, `host[:port]`.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
     /// Returns the host without its port; an IPv6 address keeps its brackets.
     pub fn host(&self) -> &str {
         self.split().0
@@ -80,25 +75,19 @@ impl FromStr for RegistryHost {
                     _ => (&text[..address.len() + 2], Some(after.strip_prefix(':').ok_or_else(bad)?)),
                 }
             }
-            None => match text.split_once(':') {
-                Some((host, port)) => (host, Some(port)),
-                None => (text, None),
-            },
+            None => text.split_once(':').map_or((text, None), |(host, port)| (host, Some(port))),
         };
-        if let Some(port) = port {
-            let plain = !port.is_empty() && port.len() <= 5 && port.bytes().all(|b| b.is_ascii_digit());
-            if !plain || port.parse::<u16>().is_ok_and(|p| p == 0) || port.parse::<u16>().is_err() {
-                return Err(bad());
-            }
-        }
-        let label = |label: &str| {
-            !label.is_empty()
-                && label.len() <= 63
+        let is_port = |port: &str| {
+            port.len() <= 5 && port.bytes().all(|b| b.is_ascii_digit()) && port.parse().is_ok_and(|port: u16| port > 0)
+        };
+        let is_label = |label: &str| {
+            (1..=63).contains(&label.len())
                 && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
                 && !label.starts_with('-')
                 && !label.ends_with('-')
         };
-        if !host.starts_with('[') && (host.len() > 253 || !host.split('.').all(label)) {
+        let is_name = |host: &str| host.len() <= 253 && host.split('.').all(is_label);
+        if !port.is_none_or(is_port) || !(host.starts_with('[') || is_name(host)) {
             return Err(bad());
         }
         Ok(Self(text.to_ascii_lowercase()))
@@ -124,6 +113,12 @@ impl Repository {
     }
 }
 
+/// Returns true if `text` is a name of at most 63 lower-case letters, digits and `-`, and does not start with `-`.
+pub(crate) fn is_label(text: &str) -> bool {
+    let fits = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    (1..=63).contains(&text.len()) && text.bytes().all(fits) && !text.starts_with('-')
+}
+
 /// Returns true if `text` is the path of a repository, without its registry: components separated by `/`.
 pub(crate) fn is_repository_path(text: &str) -> bool {
     text.len() <= NAME_MAX && text.split('/').all(is_path_component)
@@ -131,27 +126,12 @@ pub(crate) fn is_repository_path(text: &str) -> bool {
 
 /// Returns true if `text` is one component of a repository path (`distribution/reference`, `path-component`).
 fn is_path_component(text: &str) -> bool {
+    let is_alphanumeric = |b: &u8| b.is_ascii_lowercase() || b.is_ascii_digit();
+    let is_separator = |run: &[u8]| matches!(run, b"" | b"." | b"_" | b"__") || run.iter().all(|b| *b == b'-');
     let bytes = text.as_bytes();
-    let alphanumeric = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
-    let (Some(&first), Some(&last)) = (bytes.first(), bytes.last()) else { return false };
-    if !alphanumeric(first) || !alphanumeric(last) {
-        return false;
-    }
-    let mut at = 0;
-    while at < bytes.len() {
-        if alphanumeric(bytes[at]) {
-            at += 1;
-            continue;
-        }
-        let run = bytes[at..].iter().take_while(|b| !alphanumeric(**b)).count();
-        match &bytes[at..at + run] {
-            b"." | b"_" | b"__" => {}
-            dashes if dashes.iter().all(|b| *b == b'-') => {}
-            _ => return false,
-        }
-        at += run;
-    }
-    true
+    bytes.first().is_some_and(is_alphanumeric)
+        && bytes.last().is_some_and(is_alphanumeric)
+        && bytes.split(is_alphanumeric).all(is_separator)
 }
 
 /// Returns true if the first part of a repository is a registry.
@@ -200,13 +180,6 @@ impl FromStr for Repository {
 /// A tag of a registry or of a stream: `3.12`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TagName(String);
-
-impl TagName {
-    /// Returns the name as text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
 
 impl FromStr for TagName {
     type Err = NameError;
@@ -268,31 +241,12 @@ impl ImageRef {
 
     /// Returns the digest it is fixed to, if any.
     pub fn digest(&self) -> Option<&Digest> {
-        match &self.reference {
-            Reference::Digest(digest) => Some(digest),
-            Reference::Tag(_) => None,
-        }
+        if let Reference::Digest(digest) = &self.reference { Some(digest) } else { None }
     }
-}
 
-impl FromStr for ImageRef {
-    type Err = NameError;
-
-    fn from_str(text: &str) -> Result<Self, NameError> {
-        Self::parse(text).map_err(|error| match text.split_once("://") {
-            Some((_, rest)) => NameError::new(format!("`{}` is a URL, not an image", excerpt(text)))
-                .help(format!("remove the scheme: `{}`", excerpt(rest))),
-            None => error,
-        })
-    }
-}
-
-impl ImageRef {
     fn parse(text: &str) -> Result<Self, NameError> {
-        let (name, digest) = match text.split_once('@') {
-            Some((name, digest)) => (name, Some(digest.parse()?)),
-            None => (text, None),
-        };
+        let (name, digest) = text.split_once('@').map_or((text, None), |(name, digest)| (name, Some(digest)));
+        let digest = digest.map(str::parse).transpose()?;
         let (repository, tag) = match name.rsplit_once(':') {
             Some((repository, tag)) if !tag.contains('/') && !repository.is_empty() => (repository, Some(tag)),
             _ => (name, None),
@@ -318,6 +272,18 @@ impl ImageRef {
     }
 }
 
+impl FromStr for ImageRef {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        Self::parse(text).map_err(|error| match text.split_once("://") {
+            Some((_, rest)) => NameError::new(format!("`{}` is a URL, not an image", excerpt(text)))
+                .help(format!("remove the scheme: `{}`", excerpt(rest))),
+            None => error,
+        })
+    }
+}
+
 /// An image with its pinned digest: `docker.io/library/python:3.12@sha256:…`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PinnedRef {
@@ -330,13 +296,6 @@ pub struct PinnedRef {
 /// A stream's name: the path of its file below `streams/` without `.toml`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct StreamName(String);
-
-impl StreamName {
-    /// Returns the name as text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
 
 impl FromStr for StreamName {
     type Err = NameError;
@@ -405,6 +364,13 @@ impl fmt::Display for TagId {
 
 macro_rules! text_type {
     ($($name:ident),*) => {$(
+        impl $name {
+            /// Returns the value as text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str(&self.0)
@@ -412,7 +378,7 @@ macro_rules! text_type {
         }
     )*};
 }
-text_type!(RegistryHost, TagName, Digest, StreamName);
+text_type!(RegistryHost, TagName, Digest, StreamName, RemoteName);
 
 macro_rules! serde_by_text {
     ($($name:ident),*) => {$(

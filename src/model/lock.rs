@@ -79,25 +79,6 @@ pub struct Details {
 pub const CHAIN_MAX: usize = 1_000;
 
 impl Lock {
-    /// Iterates over the tags with a pin here or in `other`, in order, with both pins.
-    pub fn zip_by_tag<'a>(
-        &'a self,
-        other: &'a Self,
-    ) -> impl Iterator<Item = (&'a TagId, Option<&'a Pin>, Option<&'a Pin>)> {
-        let (mut here, mut there) = (self.pins.iter().peekable(), other.pins.iter().peekable());
-        std::iter::from_fn(move || {
-            let order = match (here.peek(), there.peek()) {
-                (Some((id, _)), Some((other, _))) => id.cmp(other),
-                (Some(_), None) => Ordering::Less,
-                (None, _) => Ordering::Greater,
-            };
-            let here = if order.is_le() { here.next() } else { None };
-            let there = if order.is_ge() { there.next() } else { None };
-            let id = here.or(there)?.0;
-            Some((id, here.map(|(_, pin)| pin), there.map(|(_, pin)| pin)))
-        })
-    }
-
     /// Walks from `pin` along the tags it follows, as long as they have the same digest.
     pub fn chain<'a>(&'a self, pin: &'a Pin) -> impl Iterator<Item = &'a Pin> {
         let followed = |pin: &&'a Pin| {
@@ -138,10 +119,7 @@ impl Pin {
     /// otherwise, with every `required` platform.
     pub fn satisfies(&self, platform: Option<&Platform>, required: &[Platform]) -> bool {
         let has = &self.details.platforms;
-        let right_kind = match platform {
-            None => self.index.is_none(),
-            Some(platform) => *has == [platform.clone()],
-        };
+        let right_kind = platform.map_or(self.index.is_none(), |platform| *has == [platform.clone()]);
         right_kind && required.iter().all(|platform| has.contains(platform))
     }
 
@@ -153,4 +131,23 @@ impl Pin {
         let earlier = self.previous.iter().filter(|digest| *digest != next && **digest != self.digest);
         std::iter::once(&self.digest).chain(earlier).take(PREVIOUS_MAX).cloned().collect()
     }
+}
+
+/// Pairs the values of two maps by their tags, in the order of the tags.
+pub(crate) fn zip_by_tag<'a, A, B>(
+    here: &'a BTreeMap<TagId, A>,
+    there: &'a BTreeMap<TagId, B>,
+) -> impl Iterator<Item = (&'a TagId, Option<&'a A>, Option<&'a B>)> {
+    let (mut here, mut there) = (here.iter().peekable(), there.iter().peekable());
+    std::iter::from_fn(move || {
+        let order = match (here.peek(), there.peek()) {
+            (Some((id, _)), Some((other, _))) => id.cmp(other),
+            (Some(_), None) => Ordering::Less,
+            (None, _) => Ordering::Greater,
+        };
+        let here = if order.is_le() { here.next() } else { None };
+        let there = if order.is_ge() { there.next() } else { None };
+        let id = here.map(|(id, _)| id).or(there.map(|(id, _)| id))?;
+        Some((id, here.map(|(_, value)| value), there.map(|(_, value)| value)))
+    })
 }

@@ -18,7 +18,7 @@ use crate::model::settings::verify::TrustFile;
 use crate::model::settings::{self, Settings};
 use crate::model::stream::validate::{DIRECTORY, DefinitionsDraft};
 use crate::model::stream::{Definitions, Discovery, TagSource, discover};
-use crate::text::diagnostics::{Problem, Problems, SourceFile, SourceLocation};
+use crate::text::diagnostics::{Problem, Problems, SourceFile, SourceLocation, did_you_mean};
 use crate::text::toml::source;
 
 /// The number of problems after which no further file is read.
@@ -80,10 +80,7 @@ pub struct UnknownTag {
 impl UnknownTag {
     /// Returns the remedy for the user.
     pub fn help(&self) -> String {
-        match &self.nearest {
-            Some(near) => format!("did you mean `{near}`?"),
-            None => "run `pinstream list` for all tags".to_owned(),
-        }
+        self.nearest.as_ref().map_or_else(|| "run `pinstream list` for all tags".to_owned(), did_you_mean)
     }
 }
 
@@ -93,10 +90,8 @@ impl Root {
     /// # Errors
     /// Returns the first pattern that matches none.
     pub fn check_patterns(&self, patterns: &TagGlobs) -> Result<(), UnknownTag> {
-        match patterns.unmatched(self.definitions.tags.keys()).first() {
-            Some(word) => Err(self.unknown_tag(word)),
-            None => Ok(()),
-        }
+        let unmatched = patterns.unmatched(self.definitions.tags.keys());
+        unmatched.first().map_or(Ok(()), |word| Err(self.unknown_tag(word)))
     }
 
     /// Creates the error for a tag that does not exist.
@@ -219,26 +214,18 @@ fn unknown_tags_of_targets<'a>(
         }
         let SourceLocation { file, span } = &target.place;
         let problem = Problem::at(file, span.clone(), format!("the target writes `{from}`, which is not defined"));
-        Some(problem.help(match definitions.nearest(&from.to_string()) {
-            Some(near) => format!("did you mean `{near}`?"),
-            None => format!("define it in `{DIRECTORY}{}.toml`", from.stream),
-        }))
+        let define = || format!("define it in `{DIRECTORY}{}.toml`", from.stream);
+        Some(problem.help(definitions.nearest(&from.to_string()).map_or_else(define, did_you_mean)))
     })
 }
 
 fn read_settings(files: &RootFiles, schedules: &mut Schedules) -> (Settings, Vec<Problem>) {
-    let Some(bytes) = files.get(settings::FILE_NAME) else {
-        let problem = Problem::whole(None, format!("no `{}` in this directory", settings::FILE_NAME));
-        return (
-            Settings::default(),
-            vec![problem.help("change to a directory that has one, or run `pinstream init`")],
-        );
-    };
-    let (file, problems) = source::definition_file(settings::FILE_NAME, bytes, settings::SIZE_HELP);
-    if problems.is_empty() {
-        return settings::validate::settings(&file, schedules);
+    if let Some(bytes) = files.get(settings::FILE_NAME) {
+        return settings::read_with(bytes, schedules);
     }
-    (Settings::default(), problems)
+    let problem = Problem::whole(None, format!("no `{}` in this directory", settings::FILE_NAME));
+    let problem = problem.help("change to a directory that has one, or run `pinstream init`");
+    (Settings::default(), vec![problem])
 }
 
 /// `whole` means that the settings were read completely.
@@ -271,7 +258,7 @@ fn read_streams(
         if unfit.is_empty() {
             problems.extend(draft.add_stream(&file, name, &settings.import, schedules));
         } else {
-            draft.mark_unread(name);
+            draft.unread.insert(name);
             problems.extend(unfit);
         }
     }
@@ -287,12 +274,10 @@ fn is_hidden(path: &str) -> bool {
 
 /// Parses the stream name of the file `path`; `twin` is an earlier file whose name differs only in case.
 fn stream_name(path: &str, name: &str, twin: Option<&str>) -> Result<StreamName, Problem> {
-    let file = || Arc::new(SourceFile { path: path.escape_default().to_string(), text: String::new() });
+    let file = Arc::new(SourceFile { path: path.escape_default().to_string(), text: String::new() });
     if let Some(twin) = twin {
-        let message = format!("`{path}` and `{twin}` differ only in case");
-        return Err(
-            Problem::whole(Some(&file()), message).help("rename one of them: some file systems cannot store both")
-        );
+        let problem = Problem::whole(Some(&file), format!("`{path}` and `{twin}` differ only in case"));
+        return Err(problem.help("rename one of them: some file systems cannot store both"));
     }
     name.parse().map_err(|error: crate::model::image::NameError| {
         let lower = name.to_lowercase();
@@ -300,7 +285,7 @@ fn stream_name(path: &str, name: &str, twin: Option<&str>) -> Result<StreamName,
             Ok(lower) => Some(format!("rename the file to `{DIRECTORY}{lower}.toml`")),
             Err(_) => error.help,
         };
-        Problem::whole(Some(&file()), error.message).help(help.unwrap_or_default())
+        Problem::whole(Some(&file), error.message).help(help.unwrap_or_default())
     })
 }
 

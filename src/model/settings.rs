@@ -8,17 +8,15 @@ pub mod duration;
 pub mod git;
 pub mod globs;
 pub mod hook;
-pub(crate) mod import_overlay;
+mod import_overlay;
 pub mod path;
 pub mod policy;
 pub mod publish;
-pub mod referenced_file;
 pub mod registry;
 pub mod remote;
 pub mod schedule;
 pub(crate) mod table;
 pub(crate) mod user_text;
-pub(crate) mod validate;
 pub mod verify;
 
 use std::collections::BTreeMap;
@@ -26,23 +24,25 @@ use std::sync::Arc;
 
 use jiff::tz::TimeZone;
 
-use crate::formats::Target;
+use crate::formats::{self, Target};
 use crate::model::image::{Platform, RegistryHost, RemoteName};
+use crate::text::diagnostics::{Diagnostics, Problem, SourceFile};
+use crate::text::toml::{ParsedFile, source};
 use adoption_rules::AdoptionRules;
 pub use git::{Author, GitSettings, Sign, SigningKeyKind, branch};
 pub use hook::Hook;
-use publish::Publish;
-pub use referenced_file::ReferencedFile;
+pub use path::ReferencedFile;
+use publish::{ForgeKind, Publish};
 pub use registry::{Mirror, RegistrySettings};
 use remote::RemoteSettings;
-use schedule::Schedule;
-pub use validate::read;
+use schedule::{Schedule, Schedules};
+use table::{SHAPE, SettingsTable};
 use verify::TrustFile;
 
 /// The file's name, in its root.
 pub const FILE_NAME: &str = "pinstream.toml";
 /// The remedy for a file that is too large.
-pub(crate) const SIZE_HELP: &str = "use one target with a glob as `path`, or a `marker`, instead of many targets, or \
+const SIZE_HELP: &str = "use one target with a glob as `path`, or a `marker`, instead of many targets, or \
                                     split the root";
 
 /// The validated settings of a root.
@@ -81,7 +81,50 @@ pub struct ImportSettings {
     pub adoption: Option<Arc<AdoptionRules>>,
 }
 
+/// Reads `pinstream.toml`; returns the valid settings next to all problems.
+pub fn read(bytes: &[u8]) -> (Settings, Vec<Problem>) {
+    read_with(bytes, &mut Schedules::default())
+}
+
+/// Reads `pinstream.toml` like [`read`], with the schedules and time zones that are known already.
+pub(crate) fn read_with(bytes: &[u8], schedules: &mut Schedules) -> (Settings, Vec<Problem>) {
+    let (file, problems) = source::definition_file(FILE_NAME, bytes, SIZE_HELP);
+    if problems.is_empty() { settings(&file, schedules) } else { (Settings::default(), problems) }
+}
+
+fn settings(file: &Arc<SourceFile>, schedules: &mut Schedules) -> (Settings, Vec<Problem>) {
+    let mut findings = Diagnostics::new(file);
+    let read: Option<ParsedFile<SettingsTable>> = crate::text::toml::read(&SHAPE, &mut findings, |_, _| {});
+    let Some(ParsedFile { table, incomplete }) = read else { return (Settings::default(), findings.problems) };
+    let import = table.import;
+    let mut files = registry::files_of_registries(&table.registry, &findings);
+    files.extend(table.hook.iter().flat_map(|hook| hook::files_of_hook(&hook.value, &findings)));
+    let anchors = verify::trust_file(import.verify.as_ref(), &findings).into_iter().collect();
+    let publish = table.publish.and_then(|table| publish::publish(&table, &incomplete, &mut findings));
+    let git = git::git(&table.git, &mut findings);
+    let is_on_github = publish.as_ref().is_some_and(|publish| publish.repository.forge == ForgeKind::GitHub);
+    if let (Some(Sign::GitHub), Some(written), false) = (git.sign, &table.git.sign, is_on_github) {
+        let help = "add `[publish.github]`, or use `ssh` or `openpgp` with a key";
+        findings.report(&written.span, "`github` signs only commits of proposals on GitHub", help);
+    }
+    let settings = Settings {
+        git,
+        import: import.overlay(&ImportSettings::default(), schedules, &mut findings),
+        registries: registry::registries(&table.registry, &mut findings),
+        remotes: remote::remotes(&table.remote, &incomplete, &mut findings),
+        hooks: hook::hooks(table.hook, &incomplete, &mut findings),
+        publish,
+        targets: formats::table::targets(table.target, &incomplete, &mut findings),
+        files,
+        trust_files: anchors,
+    };
+    (settings, findings.problems)
+}
+
 /// Returns the JSON schema of `pinstream.toml`.
 pub fn schema() -> serde_json::Value {
-    crate::text::toml::schema::<table::SettingsTable>()
+    crate::text::toml::schema::<SettingsTable>()
 }
+
+#[cfg(test)]
+mod tests;

@@ -129,25 +129,18 @@ impl State {
     pub fn to_files(&self) -> RootFiles {
         let mut files = self.unknown.clone();
         for (directory, locks) in [(SEEN, &self.seen), (TRIED, &self.attempted_locks)] {
-            for (hook, lock) in locks {
-                files.insert(format!("{directory}/{}.lock", component(hook)), encode(lock).into_bytes());
-            }
+            let file = |(hook, lock): (&String, &Lock)| {
+                (format!("{directory}/{}.lock", component(hook)), encode(lock).into_bytes())
+            };
+            files.extend(locks.iter().map(file));
         }
-        for (hook, begun) in &self.run_counts {
-            files.insert(format!("{BEGUN}/{}.json", component(hook)), json(begun));
-        }
-        for (hook, claim) in &self.claims {
-            files.insert(format!("{CLAIMS}/{}.json", component(hook)), json(claim));
-        }
-        if let Some(schedule) = &self.schedule {
-            files.insert(SCHEDULE.to_owned(), json(schedule));
-        }
-        for (shard, schedule) in &self.shards {
-            files.insert(format!("{SHARDS}/{}.json", component(&shard.to_string())), json(schedule));
-        }
-        put(&mut files, SIGHTED, &self.memory.seen);
-        put(&mut files, LANDED, &self.memory.landed);
-        put(&mut files, TAKEN_BACK, &self.memory.reverted);
+        files.extend(named_files(BEGUN, &self.run_counts));
+        files.extend(named_files(CLAIMS, &self.claims));
+        files.extend(named_files(SHARDS, &self.shards));
+        files.extend(self.schedule.as_ref().map(|schedule| (SCHEDULE.to_owned(), json(schedule))));
+        files.extend(memory_file(SIGHTED, &self.memory.seen));
+        files.extend(memory_file(LANDED, &self.memory.landed));
+        files.extend(memory_file(TAKEN_BACK, &self.memory.reverted));
         files
     }
 
@@ -169,10 +162,10 @@ impl State {
     /// Reads one file; returns `false` if it is unknown.
     fn read_file(&mut self, path: &str, bytes: &[u8]) -> Result<bool, StateFlaw> {
         match path {
-            SCHEDULE => self.schedule = Some(from_json(bytes)?),
-            SIGHTED => self.memory.seen = from_json(bytes)?,
-            LANDED => self.memory.landed = from_json(bytes)?,
-            TAKEN_BACK => self.memory.reverted = from_json(bytes)?,
+            SCHEDULE => self.schedule = Some(serde_json::from_slice(bytes)?),
+            SIGHTED => self.memory.seen = serde_json::from_slice(bytes)?,
+            LANDED => self.memory.landed = serde_json::from_slice(bytes)?,
+            TAKEN_BACK => self.memory.reverted = serde_json::from_slice(bytes)?,
             _ => return self.read_named_file(path, bytes),
         }
         Ok(true)
@@ -186,7 +179,7 @@ impl State {
         match (directory, kind) {
             (SHARDS, "json") => {
                 let Ok(shard) = hook.parse::<Shard>() else { return Ok(false) };
-                self.shards.insert(shard, from_json(bytes)?);
+                self.shards.insert(shard, serde_json::from_slice(bytes)?);
             }
             (SEEN | TRIED, "lock") => {
                 let text = std::str::from_utf8(bytes).map_err(|_| StateFlaw::NotUtf8)?;
@@ -195,12 +188,8 @@ impl State {
                 let locks = if directory == SEEN { &mut self.seen } else { &mut self.attempted_locks };
                 locks.insert(hook, lock);
             }
-            (BEGUN, "json") => {
-                self.run_counts.insert(hook, from_json(bytes)?);
-            }
-            (CLAIMS, "json") => {
-                self.claims.insert(hook, from_json(bytes)?);
-            }
+            (BEGUN, "json") => drop(self.run_counts.insert(hook, serde_json::from_slice(bytes)?)),
+            (CLAIMS, "json") => drop(self.claims.insert(hook, serde_json::from_slice(bytes)?)),
             _ => return Ok(false),
         }
         Ok(true)
@@ -248,11 +237,17 @@ fn name_of(written: &str) -> Option<String> {
     Some(name).filter(|name| component(name) == written)
 }
 
-/// Adds a map as a file, unless it is empty.
-fn put<T: Serialize>(files: &mut RootFiles, path: &str, map: &BTreeMap<TagId, T>) {
-    if !map.is_empty() {
-        files.insert(path.to_owned(), json(map));
-    }
+/// Returns the file of a map, unless it is empty.
+fn memory_file<T: Serialize>(path: &str, map: &BTreeMap<TagId, T>) -> Option<(String, Vec<u8>)> {
+    (!map.is_empty()).then(|| (path.to_owned(), json(map)))
+}
+
+/// Returns the files about hooks or shards in a directory.
+fn named_files<K: ToString, T: Serialize>(
+    directory: &str,
+    map: &BTreeMap<K, T>,
+) -> impl Iterator<Item = (String, Vec<u8>)> {
+    map.iter().map(move |(name, value)| (format!("{directory}/{}.json", component(&name.to_string())), json(value)))
 }
 
 fn json<T: Serialize>(value: &T) -> Vec<u8> {
@@ -260,10 +255,6 @@ fn json<T: Serialize>(value: &T) -> Vec<u8> {
     let mut bytes = serde_json::to_vec_pretty(value).unwrap_or_default();
     bytes.push(b'\n');
     bytes
-}
-
-fn from_json<T: serde::de::DeserializeOwned>(bytes: &[u8]) -> Result<T, StateFlaw> {
-    Ok(serde_json::from_slice(bytes)?)
 }
 
 #[cfg(test)]

@@ -105,16 +105,16 @@ pub enum TagSource {
 }
 
 impl Definitions {
-    /// Returns true if `id` follows a tag of this root.
-    pub fn follows(&self, id: &TagId) -> bool {
-        matches!(self.tags.get(id), Some(Tag { source: TagSource::Follow(_), .. }))
+    /// Returns the tag of this root that `id` follows, if any.
+    pub fn target(&self, id: &TagId) -> Option<&TagId> {
+        self.tags.get(id)?.source.target()
     }
 
     /// Walks from `id` along the tags of this root that it follows. Tags still to be discovered have no definition.
     pub fn chain<'a>(&'a self, id: &'a TagId) -> impl Iterator<Item = (&'a TagId, Option<&'a Tag>)> {
-        let next = |(_, tag): &(&'a TagId, Option<&'a Tag>)| match &(*tag)?.source {
-            TagSource::Follow(followed) => Some((followed, self.tags.get(followed))),
-            TagSource::Image { .. } | TagSource::Select { .. } | TagSource::Remote(_) => None,
+        let next = |(_, tag): &(&'a TagId, Option<&'a Tag>)| {
+            let target = (*tag)?.source.target()?;
+            Some((target, self.tags.get(target)))
         };
         std::iter::successors(Some((id, self.tags.get(id))), next).take(CHAIN_MAX)
     }
@@ -132,7 +132,20 @@ impl Definitions {
     }
 }
 
+impl Tag {
+    /// Creates a tag of a file, without annotations, from its source and import settings.
+    pub(crate) fn new(source: TagSource, import: ImportSettings) -> Self {
+        let ImportSettings { schedule, platforms, adoption, .. } = import;
+        Self { source, platforms, schedule, adoption, annotations: BTreeMap::new(), discovered: false }
+    }
+}
+
 impl TagSource {
+    /// Returns the followed tag of this root, if any.
+    pub fn target(&self) -> Option<&TagId> {
+        if let Self::Follow(target) = self { Some(target) } else { None }
+    }
+
     /// Returns the platform to pin instead of the index.
     pub fn platform(&self) -> Option<&Platform> {
         match self {

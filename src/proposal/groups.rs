@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::git::PROPOSALS;
 use crate::model::image::TagId;
-use crate::model::lock::Lock;
 use crate::model::lock::diff::{PinChange, changes};
+use crate::model::lock::{Lock, zip_by_tag};
 use crate::model::stream::{Definitions, TagSource};
 
 /// Common part of the branch names of one root's proposals into one branch.
@@ -77,7 +77,7 @@ pub fn own_groups(
 
 /// Lists the tags whose pins differ.
 pub fn changed_tags(base: &Lock, next: &Lock) -> BTreeSet<TagId> {
-    base.zip_by_tag(next).filter(|(_, was, is)| was != is).map(|(id, _, _)| id.clone()).collect()
+    zip_by_tag(&base.pins, &next.pins).filter(|(_, was, is)| was != is).map(|(id, _, _)| id.clone()).collect()
 }
 
 /// Returns `base` with the pins of `tags` replaced by those in `next`.

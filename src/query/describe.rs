@@ -101,7 +101,7 @@ impl<'a> Describer<'a> {
         let root = self.root;
         let (name, stream) = root.definitions.streams.get_key_value(name)?;
         let mut tags: Vec<(&TagId, &Tag)> = root.definitions.tags.iter().filter(|(id, _)| id.stream == *name).collect();
-        tags.sort_by(|(a, _), (b, _)| priority::compare(a.tag.as_str(), b.tag.as_str()));
+        tags.sort_by_cached_key(|(id, _)| priority::key(id.tag.as_str()));
         let digests: BTreeSet<&Digest> =
             tags.iter().filter_map(|(id, _)| root.lock.pins.get(*id)).map(|pin| &pin.digest).collect();
         let sections = tags.iter().filter(|(id, _)| self.alias_target(id).is_none());

@@ -72,7 +72,7 @@ pub async fn record<W: World>(
     });
     let is_ours = |id: &TagId| shard_filter::contains(root, request.shard, id);
     // A follower of another shard's tag may have been soaking for other shards meanwhile.
-    let is_resolved = |id: &TagId| facts.selected.contains(id) || root.definitions.follows(id) && is_ours(id);
+    let is_resolved = |id: &TagId| facts.selected.contains(id) || root.definitions.target(id).is_some() && is_ours(id);
     let base = landed.late_base.as_ref().unwrap_or(&root.lock);
     let reverted = facts.reverted.iter().flatten().chain(&landed.proposals.declined);
     let record = PassRecord {

@@ -6,6 +6,7 @@
 pub mod lines;
 pub mod render;
 
+use std::fmt;
 use std::ops::Range;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -19,7 +20,8 @@ pub use render::{RenderStyle, RenderedProblems};
 const MESSAGE_MAX: usize = 2_000;
 
 /// A value and its byte range in the file.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(from = "toml::Spanned<T>")]
 pub struct At<T> {
     /// The value.
     pub value: T,
@@ -27,11 +29,10 @@ pub struct At<T> {
     pub span: Range<usize>,
 }
 
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for At<T> {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let spanned = toml::Spanned::<T>::deserialize(deserializer)?;
+impl<T> From<toml::Spanned<T>> for At<T> {
+    fn from(spanned: toml::Spanned<T>) -> Self {
         let span = spanned.span();
-        Ok(Self { value: spanned.into_inner(), span })
+        Self { value: spanned.into_inner(), span }
     }
 }
 
@@ -103,10 +104,7 @@ impl Problem {
 
     /// Returns line and column, both from 1; columns count characters.
     pub fn position(&self) -> Option<(usize, usize)> {
-        let (file, span) = (self.file.as_ref()?, self.span.as_ref()?);
-        let before = file.text.get(..span.start)?;
-        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
-        Some((before.matches('\n').count() + 1, before[line_start..].chars().count() + 1))
+        lines::position(&self.file.as_ref()?.text, self.span.as_ref()?.start)
     }
 }
 
@@ -142,6 +140,11 @@ impl NameError {
 /// Formatting Characters" and "Implicit Directional Marks").
 pub fn is_bidi_control(c: char) -> bool {
     matches!(c, '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// Returns true for control characters, except for line breaks and tabs, and bidirectional controls.
+pub(crate) fn is_unprintable(c: char) -> bool {
+    (c.is_control() && !matches!(c, '\n' | '\t' | '\r')) || is_bidi_control(c)
 }
 
 /// The problems of one or more files; never empty.
@@ -189,20 +192,32 @@ impl<'a> Diagnostics<'a> {
 
     /// Returns the value, or adds the error as a problem at `span`.
     pub(crate) fn accept<T>(&mut self, span: &Range<usize>, read: Result<T, NameError>) -> Option<T> {
-        read.map_err(|error| {
-            let problem = Problem::at(self.file, span.clone(), error.message);
-            self.problems.push(match error.help {
-                Some(help) => problem.help(help),
-                None => problem,
-            });
-        })
-        .ok()
+        let report = |NameError { message, help }| {
+            let problem = Problem::at(self.file, span.clone(), message);
+            self.problems.push(Problem { help: help.map(plain), ..problem });
+        };
+        read.map_err(report).ok()
     }
 
     /// Parses the text as a `T`, or adds a problem at its position.
     pub(crate) fn parse<T: FromStr<Err = NameError>>(&mut self, text: &At<String>) -> Option<T> {
         self.accept(&text.span, text.value.parse())
     }
+
+    /// Returns the number, or reports it if it is not from 1 to `most`; the help says what to do (`verb`).
+    pub(crate) fn in_range(&mut self, number: &At<i64>, key: &str, most: usize, verb: &str) -> Option<usize> {
+        let fit = usize::try_from(number.value).ok().filter(|number| (1..=most).contains(number));
+        if fit.is_none() {
+            let message = format!("invalid value {} for `{key}`", number.value);
+            self.report(&number.span, message, format!("{verb} a number from 1 to {most}"));
+        }
+        fit
+    }
+}
+
+/// Formats the help for a name that is close to a known one.
+pub(crate) fn did_you_mean(name: impl fmt::Display) -> String {
+    format!("did you mean `{name}`?")
 }
 
 /// Returns the name in `known` that is closest to `written` by edit distance, if it is close enough to suggest: "did

@@ -45,14 +45,8 @@ pub fn truncate(text: &str, max: usize) -> String {
 
 /// Escapes each line of the output of a program, whose size is limited elsewhere.
 pub fn lines(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for (at, part) in text.split('\n').enumerate() {
-        if at > 0 {
-            out.push('\n');
-        }
-        push_line(&mut out, part.strip_suffix('\r').unwrap_or(part));
-    }
-    out
+    let lines = text.split('\n').map(|line| one_line(line.strip_suffix('\r').unwrap_or(line)));
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 /// Escapes dangerous characters, but not log commands, for text that no log reader sees.
@@ -151,21 +145,6 @@ pub fn xml(text: &str) -> String {
         }
     }
     out
-}
-
-/// Escapes the message of a workflow command, after the second `::` (actions/runner, `ActionCommand.cs`).
-pub fn workflow_message(text: &str) -> String {
-    text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
-}
-
-/// Escapes the value of a property of a workflow command.
-pub fn workflow_property(text: &str) -> String {
-    workflow_message(text).replace(':', "%3A").replace(',', "%2C")
-}
-
-/// Quotes text with `"`, and escapes `"` and `\` with a backslash: strings of Graphviz and of many query languages.
-pub fn double_quoted(text: &str) -> String {
-    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
 }
 
 /// Formats a TOML basic string (TOML 1.0, "String"), with dangerous characters escaped as well.

@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior, Value};
 
+use crate::text::diagnostics::lines::position;
 use crate::text::diagnostics::{At, Problem, SourceFile, SourceLocation, nearest};
 use context::TemplateContext;
 
@@ -80,10 +81,11 @@ impl Template {
         engine.set_fuel(Some(FUEL));
         engine.set_debug(true);
         // Unknown values render to nothing.
-        engine.set_formatter(|out, state, value| match value.is_none() {
-            true => Ok(()),
-            false => minijinja::escape_formatter(out, state, value),
-        });
+        engine.set_formatter(
+            |out, state, value| {
+                if value.is_none() { Ok(()) } else { minijinja::escape_formatter(out, state, value) }
+            },
+        );
         let parsed = engine.template_from_named_str(NAME, &self.source);
         let rendered = parsed.and_then(|template| template.render(Value::from(minijinja::value::Serde(context))));
         rendered.map_err(|error| self.problem(&error, sample))
@@ -98,11 +100,9 @@ impl Template {
             (ErrorKind::OutOfFuel, _) => "it runs too long or its output is too large".to_owned(),
             (kind, _) => error.detail().map_or_else(|| kind.to_string(), |detail| format!("{kind}: {detail}")),
         };
-        let at = match (&range, error.line()) {
-            (Some(range), _) => {
-                let (line, column) = position(source, range.start);
-                format!(" (line {line}, column {column})")
-            }
+        let place_in_text = range.as_ref().and_then(|range| position(source, range.start));
+        let at = match (place_in_text, error.line()) {
+            (Some((line, column)), _) => format!(" (line {line}, column {column})"),
             (None, Some(line)) => format!(" (line {line})"),
             (None, None) => String::new(),
         };
@@ -132,13 +132,6 @@ impl Template {
             None => span.clone(),
         }
     }
-}
-
-/// Returns line and column of byte `at` of `text`, both from 1; columns count characters.
-fn position(text: &str, at: usize) -> (usize, usize) {
-    let before = &text[..at];
-    let line_start = before.rfind('\n').map_or(0, |at| at + 1);
-    (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
 }
 
 /// Suggests a remedy for an undefined expression.

@@ -8,14 +8,16 @@ pub(crate) mod schema_check;
 mod syntax;
 pub(crate) mod source;
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::marker::PhantomData;
 
+use schemars::generate::SchemaSettings;
 use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{DeserializeOwned, Deserializer, MapAccess, Visitor};
 use toml::de::DeTable;
+use toml::value::Datetime;
 
 use crate::text::diagnostics::{At, Diagnostics, Problem};
 use schema_check::SchemaShape;
@@ -55,6 +57,10 @@ pub(crate) fn read<T: DeserializeOwned>(
 
 /// Returns the JSON schema of `T`. TOML has no null: an absent value is an absent key.
 pub(crate) fn schema<T: schemars::JsonSchema>() -> serde_json::Value {
+    schema_with::<T>(SchemaSettings::draft2020_12())
+}
+
+fn schema_with<T: schemars::JsonSchema>(settings: SchemaSettings) -> serde_json::Value {
     fn without_null(value: &mut serde_json::Value) {
         use serde_json::Value;
         let kind = value["type"].as_array().and_then(|kinds| kinds.iter().find(|kind| **kind != "null")).cloned();
@@ -80,14 +86,14 @@ pub(crate) fn schema<T: schemars::JsonSchema>() -> serde_json::Value {
             _ => {}
         }
     }
-    let mut schema =
-        schemars::generate::SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<T>().to_value();
+    let mut schema = settings.into_generator().into_root_schema_for::<T>().to_value();
     without_null(&mut schema);
     schema
 }
 
 /// A table with keys chosen by the user, sorted by name, each with its position.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize)]
+#[serde(from = "BTreeMap<toml::Spanned<String>, T>")]
 pub(crate) struct Entries<T>(pub(crate) Vec<(At<String>, T)>);
 
 impl<T> Default for Entries<T> {
@@ -96,25 +102,9 @@ impl<T> Default for Entries<T> {
     }
 }
 
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Entries<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct EntriesVisitor<T>(PhantomData<T>);
-        impl<'de, T: Deserialize<'de>> Visitor<'de> for EntriesVisitor<T> {
-            type Value = Entries<T>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a table")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Entries<T>, A::Error> {
-                let mut entries = Vec::with_capacity(map.size_hint().unwrap_or(0).min(4_096));
-                while let Some(entry) = map.next_entry()? {
-                    entries.push(entry);
-                }
-                Ok(Entries(entries))
-            }
-        }
-        deserializer.deserialize_map(EntriesVisitor(PhantomData))
+impl<T> From<BTreeMap<toml::Spanned<String>, T>> for Entries<T> {
+    fn from(entries: BTreeMap<toml::Spanned<String>, T>) -> Self {
+        Self(entries.into_iter().map(|(key, value)| (key.into(), value)).collect())
     }
 }
 
@@ -179,39 +169,17 @@ impl<T: schemars::JsonSchema> schemars::JsonSchema for StringOr<T> {
     }
 }
 
-/// A TOML date, or date and time, without quotes.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct DateOrTime(pub(crate) toml::value::Datetime);
-
-impl DateOrTime {
-    /// Converts to a timestamp: a date means midnight, and a value without an offset is in UTC. Returns `None` for a
-    /// time of day alone and for dates that do not exist.
-    pub(crate) fn timestamp(&self) -> Option<jiff::Timestamp> {
-        let text = match *self {
-            Self(toml::value::Datetime { date: Some(date), time: None, .. }) => format!("{date}T00:00:00Z"),
-            Self(toml::value::Datetime { date: Some(_), offset: None, .. }) => format!("{}Z", self.0),
-            Self(datetime) => datetime.to_string(),
-        };
-        text.parse().ok()
-    }
+/// Converts a date, from midnight UTC, or a date and time, which is in UTC unless it has an offset.
+pub(crate) fn timestamp(written: Datetime) -> Option<jiff::Timestamp> {
+    let text = match written {
+        Datetime { date: Some(date), time: None, .. } => format!("{date}T00:00:00Z"),
+        Datetime { date: Some(_), offset: None, .. } => format!("{written}Z"),
+        _ => written.to_string(),
+    };
+    text.parse().ok()
 }
 
-impl<'de> Deserialize<'de> for DateOrTime {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        toml::value::Datetime::deserialize(deserializer).map(Self)
-    }
-}
-
-impl schemars::JsonSchema for DateOrTime {
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "Moment".into()
-    }
-
-    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({ "type": "string", "format": "date-time" })
-    }
+/// Returns the schema of a date, or a date and time.
+pub(crate) fn datetime_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    schemars::json_schema!({ "type": "string", "format": "date-time" })
 }

@@ -72,18 +72,12 @@ impl YamlNode {
 
     /// Returns the items of a list; empty for anything else.
     pub fn items(&self) -> &[Arc<Self>] {
-        match &self.value {
-            YamlValue::List(items) => items,
-            _ => &[],
-        }
+        if let YamlValue::List(items) = &self.value { items } else { &[] }
     }
 
     /// Returns the keys and values of a map, without merged ones; empty for anything else.
     pub fn entries(&self) -> &[(Arc<Self>, Arc<Self>)] {
-        match &self.value {
-            YamlValue::Map(entries) => entries,
-            _ => &[],
-        }
+        if let YamlValue::Map(entries) = &self.value { entries } else { &[] }
     }
 
     /// Returns the value of `key`: the map's own, or one merged in (`<<: *base`).
@@ -180,12 +174,9 @@ impl TreeBuilder<'_> {
             }
             Event::Alias(id) => match self.anchors.get(&id).cloned() {
                 Some(node) => self.put(node, 0),
-                None => Err(self.problem(span, "an alias refers to a value that contains it")),
+                None => Err(Problem::at(self.file, span, "an alias refers to a value that contains it")),
             },
-            Event::SequenceEnd | Event::MappingEnd => match self.open.pop() {
-                Some(open) => self.close(open, span.end),
-                None => Ok(()),
-            },
+            Event::SequenceEnd | Event::MappingEnd => self.open.pop().map_or(Ok(()), |open| self.close(open, span.end)),
             Event::DocumentEnd => {
                 self.anchors.clear();
                 Ok(())
@@ -197,7 +188,7 @@ impl TreeBuilder<'_> {
     fn open(&mut self, start: usize, anchor: usize, tag: Option<Box<str>>, is_map: bool) -> Result<(), Problem> {
         if self.open.len() >= DEPTH_MAX {
             let message = format!("lists and maps are nested deeper than {DEPTH_MAX} levels");
-            return Err(self.problem(start..start, &message));
+            return Err(Problem::at(self.file, start..start, message));
         }
         self.open.push(OpenCollection { start, anchor, tag, is_map, items: Vec::new() });
         Ok(())
@@ -215,17 +206,15 @@ impl TreeBuilder<'_> {
         } else {
             YamlValue::List(items)
         };
-        self.put(
-            Arc::new(YamlNode { value, span: start..end.max(start), tag, is_anchored: anchor > 0, is_block: false }),
-            anchor,
-        )
+        let span = start..end.max(start);
+        self.put(Arc::new(YamlNode { value, span, tag, is_anchored: anchor > 0, is_block: false }), anchor)
     }
 
     fn put(&mut self, node: Arc<YamlNode>, anchor: usize) -> Result<(), Problem> {
         self.nodes += 1;
         if self.nodes > NODES_MAX {
             let message = format!("the file has more than {NODES_MAX} values");
-            return Err(self.problem(node.span.clone(), &message));
+            return Err(Problem::at(self.file, node.span.clone(), message));
         }
         if anchor > 0 {
             self.anchors.insert(anchor, Arc::clone(&node));
@@ -235,10 +224,6 @@ impl TreeBuilder<'_> {
             None => self.done.push(node),
         }
         Ok(())
-    }
-
-    fn problem(&self, span: Range<usize>, message: &str) -> Problem {
-        Problem::at(self.file, span, message)
     }
 }
 
@@ -286,10 +271,7 @@ fn plain(text: &str) -> serde_json::Value {
         "true" | "True" | "TRUE" => Json::Bool(true),
         "false" | "False" | "FALSE" => Json::Bool(false),
         // JSON numbers are the core-schema numbers that Kubernetes writes; other numbers stay text.
-        _ => match text.parse::<serde_json::Number>() {
-            Ok(number) => Json::Number(number),
-            Err(_) => Json::String(text.to_owned()),
-        },
+        _ => text.parse().map_or_else(|_| Json::String(text.to_owned()), Json::Number),
     }
 }
 

@@ -53,7 +53,7 @@ pub(super) fn offline(root: &Root, only: &TagGlobs) -> LockDrift {
         diff.unified_diff().context_radius(2).header("pinstream.lock", "expected").to_string()
     });
     let is_offline_enough = !find_drift(&root.definitions, &next).iter().any(|one| only.matches(&one.tag));
-    let is_fixed_digest = found.iter().any(|one| matches!(one.kind, DriftKind::FixedDigest { .. }));
+    let is_fixed_digest = found.iter().any(|one| matches!(one.kind, DriftKind::FixedDigest));
     let remedy = if is_offline_enough && !is_fixed_digest { OFFLINE } else { "pinstream update" };
     let findings = found.iter().map(|one| CheckFinding {
         tag: one.tag.clone(),

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::text::diagnostics::is_bidi_control;
+use crate::text::diagnostics::is_unprintable;
 
 use super::note::AdoptNotes;
 
@@ -38,47 +38,29 @@ impl ObjectFields {
 
     /// Takes a string; anything else remains.
     pub(super) fn text(&mut self, key: &str) -> Option<String> {
-        match self.left.remove(key)? {
-            Value::String(text) => Some(text),
-            other => {
-                self.left.insert(key.to_owned(), other);
-                None
-            }
-        }
+        let text = self.left.get(key)?.as_str()?.to_owned();
+        self.left.remove(key);
+        Some(text)
     }
 
     /// Takes a boolean; false if missing.
     pub(super) fn flag(&mut self, key: &str) -> bool {
-        match self.left.remove(key) {
-            Some(Value::Bool(flag)) => flag,
-            Some(other) => {
-                self.left.insert(key.to_owned(), other);
-                false
-            }
-            None => false,
-        }
+        let Some(flag) = self.left.get(key).and_then(Value::as_bool) else { return false };
+        self.left.remove(key);
+        flag
     }
 
     /// Takes an object; empty if missing.
     pub(super) fn object(&mut self, key: &str) -> Self {
-        let path = self.path(key);
-        match self.left.remove(key) {
-            Some(Value::Object(map)) => Self { path, left: map },
-            Some(other) => {
-                self.left.insert(key.to_owned(), other);
-                Self { path, left: Map::new() }
-            }
-            None => Self { path, left: Map::new() },
-        }
+        let map = self.left.get_mut(key).and_then(Value::as_object_mut).map(std::mem::take);
+        Self { path: self.path(key), left: map.unwrap_or_default() }
     }
 
     /// Takes a list of objects.
     pub(super) fn objects(&mut self, key: &str) -> Vec<Self> {
-        let path = self.path(key);
         let Some(Value::Array(items)) = self.left.remove(key) else { return Vec::new() };
-        let object =
-            |item| if let Value::Object(map) = item { Some(Self { path: path.clone(), left: map }) } else { None };
-        items.into_iter().filter_map(object).collect()
+        let maps = items.into_iter().filter_map(|item| if let Value::Object(map) = item { Some(map) } else { None });
+        maps.map(|map| Self { path: self.path(key), left: map }).collect()
     }
 
     /// Takes all remaining scalars as strings.
@@ -118,15 +100,13 @@ pub(super) fn annotations(
     texts: Vec<(String, String)>,
     notes: &mut AdoptNotes,
 ) -> Vec<(String, String)> {
-    let is_hidden = |c: char| (c.is_control() && !matches!(c, '\n' | '\t' | '\r')) || is_bidi_control(c);
     let mut kept = Vec::with_capacity(texts.len());
     for (key, value) in texts {
         if INTERNAL_ANNOTATIONS.contains(&key.as_str()) {
             notes.add(at, format!("{path}: {key}"), INTERNAL);
         } else if key.is_empty()
             || key.contains(char::is_whitespace)
-            || key.contains(is_hidden)
-            || value.contains(is_hidden)
+            || [&key, &value].iter().any(|text| text.contains(is_unprintable))
         {
             notes.add(at, format!("{path}: {key}"), "contains characters that cannot be displayed");
         } else {

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use crate::model::image::{StreamName, TagId, TagName};
+use crate::model::image::{TagId, TagName};
 use crate::model::root::Root;
 use crate::model::stream::write::{NewSource, NewTag};
 
@@ -13,7 +13,7 @@ use super::{StreamDraft, StreamDrafts, stream};
 /// streams, or removes them.
 pub(super) fn replace_broken(drafts: &mut StreamDrafts, root: &Root, notes: &mut AdoptNotes) {
     let mut visited: HashSet<TagId> = HashSet::new();
-    for id in ids(drafts) {
+    for id in tags(drafts).map(|(id, ..)| id).collect::<Vec<_>>() {
         // From each tag one path leads to an image, to a visited or missing tag, or back to itself.
         let mut path: Vec<TagId> = Vec::new();
         let mut next = Some(id);
@@ -39,12 +39,12 @@ pub(super) fn replace_broken(drafts: &mut StreamDrafts, root: &Root, notes: &mut
     }
 }
 
-fn ids(drafts: &StreamDrafts) -> Vec<TagId> {
-    let tags = |(stream, draft): (&StreamName, &StreamDraft)| {
-        let id = |(tag, _): &(TagName, NewTag)| TagId { stream: stream.clone(), tag: tag.clone() };
-        draft.stream.tags.iter().map(id).collect::<Vec<_>>()
-    };
-    drafts.iter().flat_map(tags).collect()
+/// Returns the new tags, each with its stream.
+pub(super) fn tags(drafts: &StreamDrafts) -> impl Iterator<Item = (TagId, &StreamDraft, &NewTag)> {
+    drafts.iter().flat_map(|(stream, draft)| {
+        let id = |tag: &TagName| TagId { stream: stream.clone(), tag: tag.clone() };
+        draft.stream.tags.iter().map(move |(tag, new)| (id(tag), draft, new))
+    })
 }
 
 /// Returns the new tag `id`.
@@ -55,16 +55,13 @@ pub(super) fn find<'a>(drafts: &'a StreamDrafts, id: &TagId) -> Option<&'a NewTa
 fn replace(drafts: &mut StreamDrafts, id: &TagId, why: &str, notes: &mut AdoptNotes) {
     let Some(draft) = drafts.get_mut(&id.stream) else { return };
     let Some(at) = draft.stream.tags.iter().position(|(tag, _)| *tag == id.tag) else { return };
-    match draft.copies.remove(&id.tag) {
-        Some(image) => {
-            let new = &mut draft.stream.tags[at].1;
-            new.source = NewSource::Image(image, None);
-            new.comments.push(format!("not converted: from: {why}; replaced by the image that the cluster copied"));
-            notes.add(&id.to_string(), "from", format!("{why}; replaced by the image that the cluster copied"));
-        }
-        None => {
-            draft.stream.tags.remove(at);
-            stream::skip(&mut draft.stream, id.stream.as_str(), id.tag.as_str(), why, notes);
-        }
-    }
+    let Some(image) = draft.copies.remove(&id.tag) else {
+        draft.stream.tags.remove(at);
+        return stream::skip(&mut draft.stream, id.stream.as_str(), id.tag.as_str(), why, notes);
+    };
+    let why = format!("{why}; replaced by the image that the cluster copied");
+    let new = &mut draft.stream.tags[at].1;
+    new.source = NewSource::Image(image, None);
+    new.comments.push(format!("not converted: from: {why}"));
+    notes.add(&id.to_string(), "from", why);
 }

@@ -13,37 +13,32 @@ use super::{HistoryItem, StreamDraft, StreamDrafts, follow};
 /// Returns pins for all new tags with a suitable history.
 pub(super) fn lock(drafts: &StreamDrafts, root: &Root, notes: &mut AdoptNotes) -> Lock {
     let mut lock = Lock::default();
-    for (stream, draft) in drafts {
-        for (tag, new) in &draft.stream.tags {
-            let id = TagId { stream: stream.clone(), tag: tag.clone() };
-            let NewSource::Image(image, _) = &new.source else { continue };
-            let history = digests(draft, &id);
-            match current(draft, &id, image) {
-                Ok(digest) => {
-                    lock.pins.insert(id.clone(), pin(None, image.clone(), digest, &history));
-                    if history.len() > PREVIOUS_MAX + 1 {
-                        notes.add(&id.to_string(), "status.tags.items", "a pin has at most five earlier digests");
-                    }
+    let mut note = |id: &TagId, why: &str| notes.add(&id.to_string(), "status.tags.items", why);
+    for (id, draft, new) in follow::tags(drafts) {
+        let NewSource::Image(image, _) = &new.source else { continue };
+        let history = digests(draft, &id);
+        match current(draft, &id, image) {
+            Ok(digest) => {
+                if history.len() > PREVIOUS_MAX + 1 {
+                    note(&id, "a pin has at most five earlier digests");
                 }
-                Err(why) => notes.add(&id.to_string(), "status.tags.items", why),
+                lock.pins.insert(id, pin(None, image.clone(), digest, &history));
             }
+            Err(why) => note(&id, why),
         }
     }
-    for (stream, draft) in drafts {
-        for (tag, new) in &draft.stream.tags {
-            let id = TagId { stream: stream.clone(), tag: tag.clone() };
-            let NewSource::Follow(target) = &new.source else { continue };
-            let last = last(drafts, target);
-            let Some(followed) = lock.pins.get(&last).or_else(|| root.lock.pins.get(&last)).cloned() else {
-                notes.add(&id.to_string(), "status.tags.items", "the followed tag has no history");
-                continue;
-            };
-            let history = digests(draft, &id);
-            if history.first().is_some_and(|digest| *digest != followed.digest) {
-                notes.add(&id.to_string(), "status.tags.items", "differs from the followed tag, whose digest is used");
-            }
-            lock.pins.insert(id, pin(Some(target.clone()), followed.image, followed.digest, &history));
+    for (id, draft, new) in follow::tags(drafts) {
+        let NewSource::Follow(target) = &new.source else { continue };
+        let last = last(drafts, target);
+        let Some(followed) = lock.pins.get(&last).or_else(|| root.lock.pins.get(&last)).cloned() else {
+            note(&id, "the followed tag has no history");
+            continue;
+        };
+        let history = digests(draft, &id);
+        if history.first().is_some_and(|digest| *digest != followed.digest) {
+            note(&id, "differs from the followed tag, whose digest is used");
         }
+        lock.pins.insert(id, pin(Some(target.clone()), followed.image, followed.digest, &history));
     }
     lock
 }

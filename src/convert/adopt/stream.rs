@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::image::{StreamName, TagName, complete};
+use crate::model::image::{NameError, StreamName, TagName, complete};
 use crate::model::stream::write::NewStream;
 use crate::text::escape::toml_string;
 
@@ -10,7 +10,8 @@ use super::fields::ObjectFields;
 use super::index::{StreamIndex, stream_name};
 use super::note::AdoptNotes;
 use super::object::ImageStreamObject;
-use super::{AdoptOptions, HistoryItem, StreamDraft, TagHistory, fields, tag};
+use super::tag::{self, TagScope};
+use super::{AdoptOptions, HistoryItem, StreamDraft, TagHistory, fields};
 
 /// Fields of `metadata` that are internal to the cluster.
 const METADATA: [&str; 11] = [
@@ -51,23 +52,18 @@ pub(super) fn read(
     let mut metadata = rest.object("metadata");
     let (name, namespace) = (metadata.text("name").unwrap_or_default(), metadata.text("namespace"));
     let full = stream_name(namespace.as_deref(), &name, options);
-    match full.parse::<StreamName>() {
-        Ok(name) => {
-            let mut status = rest.object("status");
-            let histories = histories(name.as_str(), &mut status, options, notes);
-            for key in ["dockerImageRepository", "publicDockerImageRepository"] {
-                if status.text(key).is_some_and(|text| !text.is_empty()) {
-                    notes.add(name.as_str(), status.path(key), "address in the cluster's registry");
-                }
-            }
-            status.finish(name.as_str(), notes);
-            Some(NamedImageStream { name, from: object.from, namespace, histories, metadata, rest })
-        }
-        Err(error) => {
-            notes.add(&format!("{full} in {}", object.from), "whole stream", error.message);
-            None
+    let parsed: Result<StreamName, _> = full.parse();
+    let unfit = |error: NameError| notes.add(&format!("{full} in {}", object.from), "whole stream", error.message);
+    let name = parsed.map_err(unfit).ok()?;
+    let mut status = rest.object("status");
+    let histories = histories(name.as_str(), &mut status, options, notes);
+    for key in ["dockerImageRepository", "publicDockerImageRepository"] {
+        if status.text(key).is_some_and(|text| !text.is_empty()) {
+            notes.add(name.as_str(), status.path(key), "address in the cluster's registry");
         }
     }
+    status.finish(name.as_str(), notes);
+    Some(NamedImageStream { name, from: object.from, namespace, histories, metadata, rest })
 }
 
 fn histories(
@@ -84,11 +80,8 @@ fn histories(
             let reason = condition.text("reason").unwrap_or_default();
             let message = condition.text("message").unwrap_or_default();
             if condition.text("status").as_deref() == Some("False") {
-                notes.add(
-                    &here,
-                    "status.tags.conditions",
-                    format!("last import in the cluster failed: {reason}: {message}"),
-                );
+                let why = format!("last import in the cluster failed: {reason}: {message}");
+                notes.add(&here, "status.tags.conditions", why);
             }
         }
         let items = tag.objects("items");
@@ -143,19 +136,22 @@ pub(super) fn convert(
         discover(&repository, at, &mut stream, notes);
     }
     let mut copies = BTreeMap::new();
-    for fields in spec.objects("tags") {
-        let scope = tag::TagScope { stream: &name, namespace: namespace.as_deref(), index, options };
+    for mut fields in spec.objects("tags") {
+        let tag_name = fields.text("name").unwrap_or_default();
+        let here = format!("{at}:{tag_name}");
+        let (tag_name, namespace) = (tag_name.as_str(), namespace.as_deref());
+        let scope = TagScope { stream: &name, name: tag_name, at: &here, namespace, index, options };
         match tag::convert(fields, &scope, notes) {
             Ok((tag, new)) => {
                 if let Some(before) = stream.tags.iter().position(|(known, _)| *known == tag) {
-                    notes.add(&format!("{at}:{tag}"), "duplicate tag", "the last one is used, as in OpenShift");
+                    notes.add(&here, "duplicate tag", "the last one is used, as in OpenShift");
                     stream.tags.remove(before);
                 }
                 let copy = histories.get(&tag).and_then(|history| history.first()).and_then(HistoryItem::pinned);
                 copies.extend(copy.map(|image| (tag.clone(), image)));
                 stream.tags.push((tag, new));
             }
-            Err(tag::TagNotAdopted { tag, why }) => skip(&mut stream, at, &tag, &why.to_string(), notes),
+            Err(error) => skip(&mut stream, at, tag_name, &error.message, notes),
         }
     }
     spec.finish(at, notes);
@@ -175,16 +171,13 @@ pub(super) fn skip(stream: &mut NewStream, at: &str, tag: &str, why: &str, notes
 
 /// Converts all tags of a repository to a `[discover]` table.
 fn discover(repository: &str, at: &str, stream: &mut NewStream, notes: &mut AdoptNotes) {
-    match complete(repository) {
+    let why = match complete(repository) {
         Ok(image) => {
             let repository = toml_string(&image.repository().to_string());
             stream.tail = format!("[discover]\nrepository = {repository}\nlimit = 50\n");
-            notes.add(
-                at,
-                "spec.dockerImageRepository",
-                "converted to `[discover]`; OpenShift lists the tags once, pinstream in every pass",
-            );
+            "converted to `[discover]`; OpenShift lists the tags once, pinstream in every pass".to_owned()
         }
-        Err(error) => notes.add(at, "spec.dockerImageRepository", error.message),
-    }
+        Err(error) => error.message,
+    };
+    notes.add(at, "spec.dockerImageRepository", why);
 }

@@ -16,32 +16,12 @@ const PREFER: [&str; 2] = ["importer.image.openshift.io/prefer-os", "importer.im
 /// The surroundings of a tag.
 pub(super) struct TagScope<'a> {
     pub(super) stream: &'a StreamName,
+    pub(super) name: &'a str,
+    /// `stream:name`, for notes.
+    pub(super) at: &'a str,
     pub(super) namespace: Option<&'a str>,
     pub(super) index: &'a StreamIndex,
     pub(super) options: &'a AdoptOptions,
-}
-
-/// A tag that cannot be converted.
-pub(super) struct TagNotAdopted {
-    pub(super) tag: String,
-    pub(super) why: TagSourceError,
-}
-
-/// Reason why the source of a tag cannot be converted.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum TagSourceError {
-    #[error("{}", .0.message)]
-    Name(#[from] NameError),
-    #[error("`{0}` contains a parameter without a value")]
-    Parameter(String),
-    #[error("`{0}` is not of the form `stream@id`")]
-    NotAnImage(String),
-    #[error("`{0}`: {1}")]
-    History(String, &'static str),
-    #[error("exists only through pushes to the cluster's registry")]
-    Pushed,
-    #[error("unknown kind `{0}` in `from.kind`")]
-    Kind(String),
 }
 
 /// Import policy and annotations of a tag.
@@ -53,17 +33,17 @@ struct TagImportPolicy {
 }
 
 /// Converts the tag with these fields.
+///
+/// # Errors
+/// Says why the source of the tag cannot be converted.
 pub(super) fn convert(
     mut fields: ObjectFields,
     here: &TagScope<'_>,
     notes: &mut AdoptNotes,
-) -> Result<(TagName, NewTag), TagNotAdopted> {
-    let name = fields.text("name").unwrap_or_default();
-    let at = format!("{}:{name}", here.stream);
-    let skipped = |why: TagSourceError| TagNotAdopted { tag: name.clone(), why };
-    let tag: TagName = name.parse().map_err(|error: NameError| skipped(error.into()))?;
-    let mut own = AdoptNotes::default();
-    let source = source(&mut fields, here, &at, &mut own).map_err(skipped)?;
+) -> Result<(TagName, NewTag), NameError> {
+    let (at, mut own) = (here.at, AdoptNotes::default());
+    let tag: TagName = here.name.parse()?;
+    let source = source(&mut fields, here, &mut own)?;
 
     let texts = fields.object("annotations").texts();
     let (prefer, texts): (Vec<_>, Vec<_>) = texts.into_iter().partition(|(key, _)| PREFER.contains(&key.as_str()));
@@ -74,43 +54,36 @@ pub(super) fn convert(
         mode: import.text("importMode").unwrap_or_default(),
         prefer: preferred(&prefer),
     };
-    import.finish(&at, &mut own);
+    import.finish(at, &mut own);
     let mut new = NewTag::of(source);
-    new.annotations = annotations(&at, "annotations", texts, &mut own);
-    convert_policy(policy, &mut new, here, &at, &mut own);
+    new.annotations = annotations(at, "annotations", texts, &mut own);
+    convert_policy(policy, &mut new, here, &mut own);
 
     let mut reference = fields.object("referencePolicy");
     match reference.text("type").as_deref() {
         None | Some("" | "Source") => {}
-        Some("Local") => {
-            own.add(&at, "referencePolicy: Local", "pins refer to the source registry");
-        }
-        Some(other) => own.add(&at, format!("referencePolicy: {other}"), "unknown policy"),
+        Some("Local") => own.add(at, "referencePolicy: Local", "pins refer to the source registry"),
+        Some(other) => own.add(at, format!("referencePolicy: {other}"), "unknown policy"),
     }
-    reference.finish(&at, &mut own);
+    reference.finish(at, &mut own);
     if fields.flag("reference") {
-        own.add(&at, "reference: true", "resolved and pinned like any other tag");
+        own.add(at, "reference: true", "resolved and pinned like any other tag");
     }
-    fields.skip_internal(&["generation"], &at, &mut own);
-    fields.finish(&at, &mut own);
+    fields.skip_internal(&["generation"], at, &mut own);
+    fields.finish(at, &mut own);
     notes.extend(own);
     Ok((tag, new))
 }
 
 /// Converts the source of a tag.
-fn source(
-    fields: &mut ObjectFields,
-    here: &TagScope<'_>,
-    at: &str,
-    notes: &mut AdoptNotes,
-) -> Result<NewSource, TagSourceError> {
+fn source(fields: &mut ObjectFields, here: &TagScope<'_>, notes: &mut AdoptNotes) -> Result<NewSource, NameError> {
     let mut from = fields.object("from");
     let (kind, name) = (from.text("kind").unwrap_or_default(), from.text("name").unwrap_or_default());
     let namespace = from.text("namespace");
-    from.skip_internal(&["apiVersion", "fieldPath", "resourceVersion", "uid"], at, notes);
-    from.finish(at, notes);
+    from.skip_internal(&["apiVersion", "fieldPath", "resourceVersion", "uid"], here.at, notes);
+    from.finish(here.at, notes);
     if name.contains("${") {
-        return Err(TagSourceError::Parameter(name));
+        return Err(NameError::new(format!("`{name}` contains a parameter without a value")));
     }
     match kind.as_str() {
         "DockerImage" => Ok(NewSource::Image(complete(&name)?, None)),
@@ -120,13 +93,14 @@ fn source(
             Ok(NewSource::Follow(TagId { stream, tag: tag.parse()? }))
         }
         "ImageStreamImage" => {
-            let (stream, id) = name.split_once('@').ok_or_else(|| TagSourceError::NotAnImage(name.clone()))?;
+            let not_an_image = || NameError::new(format!("`{name}` is not of the form `stream@id`"));
+            let (stream, id) = name.split_once('@').ok_or_else(not_an_image)?;
             let stream = stream_of(Some(stream), namespace.as_deref(), here)?;
-            let image = here.index.image(&stream, id).map_err(|why| TagSourceError::History(name.clone(), why))?;
+            let image = here.index.image(&stream, id).map_err(|why| NameError::new(format!("`{name}`: {why}")))?;
             Ok(NewSource::Image(image, None))
         }
-        "" => Err(TagSourceError::Pushed),
-        other => Err(TagSourceError::Kind(other.to_owned())),
+        "" => Err(NameError::new("exists only through pushes to the cluster's registry")),
+        other => Err(NameError::new(format!("unknown kind `{other}` in `from.kind`"))),
     }
 }
 
@@ -154,7 +128,8 @@ fn preferred(annotations: &[(String, String)]) -> Option<Platform> {
 }
 
 /// Converts the import policy.
-fn convert_policy(policy: TagImportPolicy, new: &mut NewTag, here: &TagScope<'_>, at: &str, notes: &mut AdoptNotes) {
+fn convert_policy(policy: TagImportPolicy, new: &mut NewTag, here: &TagScope<'_>, notes: &mut AdoptNotes) {
+    let at = here.at;
     let NewSource::Image(image, platform) = &mut new.source else {
         if policy.scheduled {
             notes.add(at, "importPolicy.scheduled: true", "the followed tag has the schedule");

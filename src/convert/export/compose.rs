@@ -10,40 +10,23 @@ use std::sync::Arc;
 
 use crate::formats;
 use crate::formats::compose::{MergedImage, MergedService, merge};
-use crate::model::image::{Digest, ImageRef, complete};
+use crate::model::image::{Digest, ImageRef, NameError, complete};
 use crate::text::diagnostics::lines::LineIndex;
 use crate::text::diagnostics::{Problem, SourceFile};
 use crate::text::yaml::write::YamlOutput;
 
 use super::{ExportResult, PinnedTag, conflict, named, one, problem};
 
-/// Reason why the image of a service remains.
-#[derive(Debug, thiserror::Error)]
-enum KeptImage {
-    #[error("contains a variable whose value may differ")]
-    Variable,
-    #[error("{0}")]
-    NotAnImage(String),
-    #[error("its digest was never pinned for {0}")]
-    OtherDigest(String),
-}
-
 /// Returns the override file for the services of `files`.
 pub(super) fn text(files: &[Arc<SourceFile>], pins: &[PinnedTag<'_>]) -> Result<ExportResult, Vec<Problem>> {
-    let mut export = ComposeExport {
-        pins,
-        used: vec![false; pins.len()],
-        services: Vec::new(),
-        notes: Vec::new(),
-        problems: Vec::new(),
-        has_other_digest: false,
-    };
+    let mut export = ComposeExport { pins, used: vec![false; pins.len()], ..ComposeExport::default() };
     for (name, service) in merge(files)? {
         export.add(name, &service);
     }
     export.finish(files)
 }
 
+#[derive(Default)]
 struct ComposeExport<'p, 'a> {
     pins: &'p [PinnedTag<'a>],
     /// Set for each pin whose image a service uses.
@@ -73,7 +56,7 @@ impl<'p, 'a> ComposeExport<'p, 'a> {
             None if pins.is_empty() => {}
             None => {
                 let why = format!("service `{name}` has one image");
-                self.problems.push(conflict(&pins, &pins[0].pin.image.to_string(), &why, "compose"));
+                self.problems.push(conflict(&pins, &pins[0].pin.image, &why, "compose"));
             }
         }
     }
@@ -83,7 +66,7 @@ impl<'p, 'a> ComposeExport<'p, 'a> {
         &mut self,
         image: &'s MergedImage,
         digest: Option<&'s MergedImage>,
-    ) -> Result<Vec<&'p PinnedTag<'a>>, (&'s MergedImage, KeptImage)> {
+    ) -> Result<Vec<&'p PinnedTag<'a>>, (&'s MergedImage, NameError)> {
         let of_image = self.pins_of(&*literal(image).map_err(|why| (image, why))?);
         let Some(digest) = digest else { return Ok(of_image) };
         let later = literal(digest).map_err(|why| (digest, why))?;
@@ -93,19 +76,17 @@ impl<'p, 'a> ComposeExport<'p, 'a> {
         let of_digest = self.pins_of(&later);
         if of_digest.is_empty() && !of_image.is_empty() {
             self.has_other_digest = true;
-            return Err((digest, KeptImage::OtherDigest(named(of_image))));
+            return Err((digest, NameError::new(format!("its digest was never pinned for {}", named(of_image)))));
         }
         Ok(of_digest)
     }
 
     fn pins_of(&mut self, image: &ImageRef) -> Vec<&'p PinnedTag<'a>> {
-        let mut found = Vec::new();
-        for (pinned, used) in self.pins.iter().zip(&mut self.used).filter(|(pinned, _)| uses(image, &pinned.pin.image))
-        {
-            *used = true;
-            found.push(pinned);
-        }
-        found
+        let used = |(pinned, used): (&'p PinnedTag<'a>, &mut bool)| {
+            *used |= uses(image, &pinned.pin.image);
+            uses(image, &pinned.pin.image).then_some(pinned)
+        };
+        self.pins.iter().zip(&mut self.used).filter_map(used).collect()
     }
 
     fn finish(mut self, files: &[Arc<SourceFile>]) -> Result<ExportResult, Vec<Problem>> {
@@ -133,14 +114,12 @@ fn was_pinned(pinned: &PinnedTag<'_>, digest: &Digest) -> bool {
 }
 
 /// Returns the image of a service that is not built, if it contains no variables.
-fn literal(image: &MergedImage) -> Result<Cow<'_, ImageRef>, KeptImage> {
+fn literal(image: &MergedImage) -> Result<Cow<'_, ImageRef>, NameError> {
     match &image.site.image {
-        Ok(_) if image.has_variable() => Err(KeptImage::Variable),
+        Ok(_) if image.has_variable() => Err(NameError::new("contains a variable whose value may differ")),
         Ok(image) => Ok(Cow::Borrowed(image)),
-        Err(_) if image.was_built() && !image.has_variable() => {
-            complete(&image.site.text).map(Cow::Owned).map_err(|error| KeptImage::NotAnImage(error.message))
-        }
-        Err(why) => Err(KeptImage::NotAnImage(why.to_string())),
+        Err(_) if image.was_built() && !image.has_variable() => complete(&image.site.text).map(Cow::Owned),
+        Err(why) => Err(NameError::new(why.to_string())),
     }
 }
 

@@ -6,23 +6,23 @@
 
 use crate::text::diagnostics::Problem;
 
-use super::{PinnedTag, group, named, problem};
+use super::{PinnedTag, entries, named, problem};
 
 /// Formats a line per tag.
 pub(super) fn text(pins: &[PinnedTag<'_>]) -> Result<String, Vec<Problem>> {
-    let (mut text, mut problems) = (String::new(), Vec::new());
-    for (name, pins) in group(pins, |pinned| name(&pinned.id.to_string())) {
-        match pins.as_slice() {
-            [only] => text.push_str(&format!("{name}={}\n", value(&only.pin.repository_at_digest()))),
-            several => {
-                let message = format!("{} would share the variable `{name}`", named(several.iter().copied()));
-                let example = several.first().map(|pinned| format!(", e.g. `pinstream export env {}`", pinned.id));
-                let help = format!("select one tag{}, or rename the others", example.unwrap_or_default());
-                problems.push(problem(message, help));
+    let lines = entries(
+        pins,
+        |pinned| name(&pinned.id.to_string()),
+        |name, pins| match pins {
+            [only] => Ok(format!("{name}={}\n", value(&only.pin.repository_at_digest()))),
+            _ => {
+                let message = format!("{} would share the variable `{name}`", named(pins.iter().copied()));
+                let help = format!("select one tag, e.g. `pinstream export env {}`, or rename the others", pins[0].id);
+                Err(problem(message, help))
             }
-        }
-    }
-    if problems.is_empty() { Ok(text) } else { Err(problems) }
+        },
+    )?;
+    Ok(lines.concat())
 }
 
 fn name(tag: &str) -> String {

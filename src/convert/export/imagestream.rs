@@ -43,10 +43,7 @@ pub(super) fn text(pins: &[PinnedTag<'_>], definitions: &Definitions) -> Result<
     for (stream, pins) in &streams {
         match ClusterName::of(stream) {
             Ok(name) => objects.push(object(name, pins, &all, definitions.streams.get(stream))),
-            Err(why) => problems.push(problem(
-                format!("cannot export stream `{stream}` as an ImageStream: {why}"),
-                "select streams named `name` or `namespace/name`",
-            )),
+            Err(problem) => problems.push(problem),
         }
     }
     problems.extend(name_conflicts(streams.keys().copied()));
@@ -70,27 +67,20 @@ struct ClusterName<'a> {
     name: &'a str,
 }
 
-/// Reason why a stream has no name in a cluster.
-#[derive(Debug, thiserror::Error)]
-enum ClusterNameError<'a> {
-    #[error("its name has more than two parts")]
-    Parts,
-    #[error("`{0}` is not a valid namespace")]
-    Namespace(&'a str),
-}
-
 impl<'a> ClusterName<'a> {
-    fn of(stream: &'a StreamName) -> Result<Self, ClusterNameError<'a>> {
+    fn of(stream: &'a StreamName) -> Result<Self, Problem> {
         let Some((namespace, name)) = stream.as_str().split_once('/') else {
             return Ok(Self { namespace: None, name: stream.as_str() });
         };
-        if name.contains('/') {
-            return Err(ClusterNameError::Parts);
-        }
-        if namespace.len() > NAMESPACE_MAX || namespace.contains(['.', '_']) {
-            return Err(ClusterNameError::Namespace(namespace));
-        }
-        Ok(Self { namespace: Some(namespace), name })
+        let why = if name.contains('/') {
+            "its name has more than two parts".to_owned()
+        } else if namespace.len() > NAMESPACE_MAX || namespace.contains(['.', '_']) {
+            format!("`{namespace}` is not a valid namespace")
+        } else {
+            return Ok(Self { namespace: Some(namespace), name });
+        };
+        let message = format!("cannot export stream `{stream}` as an ImageStream: {why}");
+        Err(problem(message, "select streams named `name` or `namespace/name`"))
     }
 }
 
@@ -120,9 +110,11 @@ fn object(
     let stream = stream.cloned().unwrap_or_default();
     let mut texts = stream.annotations;
     texts.extend(stream.description.map(|text| ("description".to_owned(), text)));
-    let mut metadata = vec![("name".to_owned(), YamlOutput::text(name.name))];
-    metadata.extend(name.namespace.map(|namespace| ("namespace".to_owned(), YamlOutput::text(namespace))));
-    metadata.extend(annotations(&texts));
+    let metadata = YamlOutput::with_optional([
+        ("name", Some(YamlOutput::text(name.name))),
+        ("namespace", name.namespace.map(YamlOutput::text)),
+        ("annotations", annotations(&texts)),
+    ]);
     let spec = YamlOutput::map([
         ("lookupPolicy", YamlOutput::map([("local", YamlOutput::Flag(false))])),
         ("tags", YamlOutput::List(pins.iter().map(|pinned| tag(pinned, all)).collect())),
@@ -134,33 +126,31 @@ fn object(
     YamlOutput::map([
         ("apiVersion", YamlOutput::text("image.openshift.io/v1")),
         ("kind", YamlOutput::text("ImageStream")),
-        ("metadata", YamlOutput::Map(metadata)),
+        ("metadata", metadata),
         ("spec", spec),
         ("status", status),
     ])
 }
 
-fn annotations(texts: &BTreeMap<String, String>) -> Option<(String, YamlOutput)> {
+fn annotations(texts: &BTreeMap<String, String>) -> Option<YamlOutput> {
     let entries = texts.iter().map(|(key, value)| (key.clone(), YamlOutput::text(value))).collect();
-    (!texts.is_empty()).then(|| ("annotations".to_owned(), YamlOutput::Map(entries)))
+    (!texts.is_empty()).then_some(YamlOutput::Map(entries))
 }
 
 fn tag(pinned: &PinnedTag<'_>, all: &ExportedPins<'_>) -> YamlOutput {
-    let mut entries = vec![("name".to_owned(), YamlOutput::text(&pinned.id.tag))];
-    entries.extend(annotations(&pinned.tag.annotations));
     let end = followed(*pinned, all);
     let (kind, name) = match end {
         Some(end) => ("ImageStreamTag", end.tag.to_string()),
         None => ("DockerImage", pinned.pin.repository_at_digest()),
     };
-    let from = YamlOutput::map([("kind", YamlOutput::text(kind)), ("name", YamlOutput::Text(name))]);
-    entries.push(("from".to_owned(), from));
-    if end.is_none() {
-        let policy = YamlOutput::map([("importMode", YamlOutput::text("PreserveOriginal"))]);
-        entries.push(("importPolicy".to_owned(), policy));
-    }
-    entries.push(("referencePolicy".to_owned(), YamlOutput::map([("type", YamlOutput::text("Source"))])));
-    YamlOutput::Map(entries)
+    let policy = || YamlOutput::map([("importMode", YamlOutput::text("PreserveOriginal"))]);
+    YamlOutput::with_optional([
+        ("name", Some(YamlOutput::text(&pinned.id.tag))),
+        ("annotations", annotations(&pinned.tag.annotations)),
+        ("from", Some(YamlOutput::map([("kind", YamlOutput::text(kind)), ("name", YamlOutput::Text(name))]))),
+        ("importPolicy", end.is_none().then(policy)),
+        ("referencePolicy", Some(YamlOutput::map([("type", YamlOutput::text("Source"))]))),
+    ])
 }
 
 /// Returns the tag that a cluster can follow: the last one in the chain within its stream.

@@ -8,32 +8,29 @@ use crate::model::image::image_spellings;
 use crate::text::diagnostics::Problem;
 use crate::text::yaml::write::YamlOutput;
 
-use super::{PinnedTag, conflict, group, one};
+use super::{PinnedTag, conflict, entries, one};
 
 /// Formats the kbld configuration.
 pub(super) fn text(pins: &[PinnedTag<'_>]) -> Result<String, Vec<Problem>> {
-    let (mut overrides, mut problems) = (Vec::new(), Vec::new());
-    for (image, pins) in group(pins, |pinned| &pinned.pin.image) {
-        let Some(only) = one(&pins) else {
-            let why = "an override covers one image";
-            problems.push(conflict(&pins, &image.to_string(), why, "kbld"));
-            continue;
-        };
-        overrides.extend(image_spellings(image).into_iter().map(|name| {
-            YamlOutput::map([
-                ("image", YamlOutput::Text(name)),
-                ("newImage", YamlOutput::Text(only.pin.repository_at_digest())),
-                ("preresolved", YamlOutput::Flag(true)),
-            ])
-        }));
-    }
-    if !problems.is_empty() {
-        return Err(problems);
-    }
+    let overrides = entries(
+        pins,
+        |pinned| &pinned.pin.image,
+        |image, pins| {
+            let only = one(pins).ok_or_else(|| conflict(pins, image, "an override covers one image", "kbld"))?;
+            let each = |name| {
+                YamlOutput::map([
+                    ("image", YamlOutput::Text(name)),
+                    ("newImage", YamlOutput::Text(only.pin.repository_at_digest())),
+                    ("preresolved", YamlOutput::Flag(true)),
+                ])
+            };
+            Ok(image_spellings(image).into_iter().map(each).collect::<Vec<_>>())
+        },
+    )?;
     let config = YamlOutput::map([
         ("apiVersion", YamlOutput::text("kbld.k14s.io/v1alpha1")),
         ("kind", YamlOutput::text("Config")),
-        ("overrides", YamlOutput::List(overrides)),
+        ("overrides", YamlOutput::List(overrides.concat())),
     ]);
     Ok(config.document())
 }

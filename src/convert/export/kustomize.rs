@@ -9,33 +9,31 @@ use crate::model::image::repository_spellings;
 use crate::text::diagnostics::Problem;
 use crate::text::yaml::write::YamlOutput;
 
-use super::{PinnedTag, conflict, group, one};
+use super::{PinnedTag, conflict, entries, one};
 
 /// Formats the kustomize component.
 pub(super) fn text(pins: &[PinnedTag<'_>]) -> Result<String, Vec<Problem>> {
-    let (mut images, mut problems) = (Vec::new(), Vec::new());
-    for (repository, pins) in group(pins, |pinned| pinned.pin.image.repository()) {
-        let Some(only) = one(&pins) else {
+    let images = entries(
+        pins,
+        |pinned| pinned.pin.image.repository(),
+        |repository, pins| {
             let why = "an entry of `images` covers all tags of a repository";
-            problems.push(conflict(&pins, &repository.to_string(), why, "kustomize"));
-            continue;
-        };
-        let full = repository.to_string();
-        for name in repository_spellings(repository) {
-            let new_name = (name != full).then(|| ("newName".to_owned(), YamlOutput::text(&full)));
-            let mut entry = vec![("name".to_owned(), YamlOutput::Text(name))];
-            entry.extend(new_name);
-            entry.push(("digest".to_owned(), YamlOutput::text(&only.pin.digest)));
-            images.push(YamlOutput::Map(entry));
-        }
-    }
-    if !problems.is_empty() {
-        return Err(problems);
-    }
+            let only = one(pins).ok_or_else(|| conflict(pins, repository, why, "kustomize"))?;
+            let image = |name: String| {
+                let full = YamlOutput::text(repository);
+                YamlOutput::with_optional([
+                    ("name", Some(YamlOutput::text(&name))),
+                    ("newName", (full != YamlOutput::Text(name)).then_some(full)),
+                    ("digest", Some(YamlOutput::text(&only.pin.digest))),
+                ])
+            };
+            Ok(repository_spellings(repository).into_iter().map(image).collect::<Vec<_>>())
+        },
+    )?;
     let component = YamlOutput::map([
         ("apiVersion", YamlOutput::text("kustomize.config.k8s.io/v1alpha1")),
         ("kind", YamlOutput::text("Component")),
-        ("images", YamlOutput::List(images)),
+        ("images", YamlOutput::List(images.concat())),
     ]);
     Ok(component.document())
 }

@@ -46,12 +46,18 @@ impl VersionLevel {
             () => Some(Self::Patch),
         }
     }
+
+    /// Returns the name in definitions and reports.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Patch => "patch",
+            Self::Minor => "minor",
+            Self::Major => "major",
+        }
+    }
 }
 
 impl ChangeClass {
-    /// The names of classes in definitions.
-    pub const NAMES: [&str; 7] = ["attestation", "config", "layers", "platforms", "patch", "minor", "major"];
-
     /// Classifies the change from `old` to `new`.
     pub fn between(old: &ImageFacts, new: &ImageFacts) -> Self {
         let level =
@@ -77,17 +83,6 @@ impl ChangeClass {
     }
 }
 
-impl VersionLevel {
-    /// Returns the name in definitions and reports.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Patch => "patch",
-            Self::Minor => "minor",
-            Self::Major => "major",
-        }
-    }
-}
-
 fn same_layers(old: &ImageFacts, new: &ImageFacts) -> bool {
     old.layers.iter().map(|layer| &layer.digest).eq(new.layers.iter().map(|layer| &layer.digest))
 }
@@ -108,10 +103,11 @@ impl FromStr for ChangeClass {
 
     fn from_str(text: &str) -> Result<Self, NameError> {
         let plain = [Self::Attestation, Self::Config, Self::Layers, Self::Platforms];
-        let known = plain.into_iter().find(|class| class.as_str() == text);
-        known.or_else(|| text.parse().ok().map(Self::Version)).ok_or_else(|| {
-            NameError::new(format!("invalid class of changes `{text}`"))
-                .help(format!("use {}", Self::NAMES.map(|word| format!("`{word}`")).join(", ")))
+        let levels = [VersionLevel::Patch, VersionLevel::Minor, VersionLevel::Major].map(Self::Version);
+        let all = || plain.into_iter().chain(levels);
+        all().find(|class| class.as_str() == text).ok_or_else(|| {
+            let names: Vec<String> = all().map(|class| format!("`{class}`")).collect();
+            NameError::new(format!("invalid class of changes `{text}`")).help(format!("use {}", names.join(", ")))
         })
     }
 }

@@ -12,11 +12,6 @@ use crate::text::escape::excerpt;
 pub struct Digest(pub(super) String);
 
 impl Digest {
-    /// Returns the text, including the algorithm.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
     /// Returns the first twelve hexadecimal digits, for messages.
     pub fn short(&self) -> &str {
         &self.hex()[..12]

@@ -3,23 +3,13 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::TagId;
+use super::{TagId, is_label};
 use crate::text::diagnostics::NameError;
 use crate::text::escape::excerpt;
 
-/// The longest name of a remote.
-const REMOTE_MAX: usize = 63;
-
 /// The name of another repository, from `[remote.name]`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct RemoteName(String);
-
-impl RemoteName {
-    /// Returns the name as text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
+pub struct RemoteName(pub(super) String);
 
 /// A tag of another repository: `platform//python:3.12`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -42,18 +32,12 @@ pub enum FollowedTag {
 impl FollowedTag {
     /// Returns the tag if it is in the same root.
     pub fn local(&self) -> Option<&TagId> {
-        match self {
-            Self::Local(tag) => Some(tag),
-            Self::Remote(_) => None,
-        }
+        if let Self::Local(tag) = self { Some(tag) } else { None }
     }
 
     /// Returns the tag if it is in another repository.
     pub fn remote(&self) -> Option<&RemoteTag> {
-        match self {
-            Self::Local(_) => None,
-            Self::Remote(tag) => Some(tag),
-        }
+        if let Self::Remote(tag) = self { Some(tag) } else { None }
     }
 }
 
@@ -73,9 +57,7 @@ impl FromStr for RemoteName {
     type Err = NameError;
 
     fn from_str(text: &str) -> Result<Self, NameError> {
-        let good = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
-        let fits = (1..=REMOTE_MAX).contains(&text.len()) && text.bytes().all(good) && !text.starts_with('-');
-        if fits {
+        if is_label(text) {
             return Ok(Self(text.to_owned()));
         }
         Err(NameError::new(format!("invalid remote name `{}`", excerpt(text)))
@@ -102,12 +84,6 @@ impl FromStr for FollowedTag {
             true => text.parse::<RemoteTag>().map(Self::from),
             false => text.parse().map(Self::Local),
         }
-    }
-}
-
-impl fmt::Display for RemoteName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
     }
 }
 

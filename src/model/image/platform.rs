@@ -25,25 +25,21 @@ impl FromStr for Platform {
     type Err = NameError;
 
     fn from_str(text: &str) -> Result<Self, NameError> {
-        let good = |part: &&str| {
+        let is_good = |part: &str| {
             !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
         };
-        let mut parts = text.splitn(3, '/');
-        let (os, architecture, variant) = (parts.next(), parts.next(), parts.next());
-        let (Some(os), Some(architecture), true) = (os, architecture, text.len() <= NAME_MAX) else {
+        let lower = text.to_ascii_lowercase();
+        let mut parts = lower.split('/');
+        let (Some(os), Some(architecture), variant, None) = (parts.next(), parts.next(), parts.next(), parts.next())
+        else {
             return Err(unknown(text));
         };
-        if ![Some(os), Some(architecture), variant].iter().flatten().all(good) {
+        if text.len() > NAME_MAX || !lower.split('/').all(is_good) {
             return Err(unknown(text));
         }
-        let (os, architecture) = (os.to_ascii_lowercase(), architecture.to_ascii_lowercase());
-        let variant = variant.map(str::to_ascii_lowercase);
-        let (usual_architecture, variant) = usual(&architecture, variant.as_deref());
-        let variant = variant.map(str::to_owned);
-        let os = if os == "macos" { "darwin".to_owned() } else { os };
-        let architecture =
-            if usual_architecture == architecture { architecture } else { usual_architecture.to_owned() };
-        Ok(Self { os, architecture, variant })
+        let os = if os == "macos" { "darwin" } else { os };
+        let (architecture, variant) = usual(architecture, variant);
+        Ok(Self { os: os.to_owned(), architecture: architecture.to_owned(), variant: variant.map(str::to_owned) })
     }
 }
 

@@ -3,26 +3,22 @@
 //! This is the order in which OpenShift imports and shows the tags of a repository (openshift/library-go,
 //! `imageutil.PrioritizeTags`).
 
-use std::cmp::{Ordering, Reverse};
+use std::cmp::Reverse;
 
 use semver::Version;
 
 use super::version::TagVersion;
 
-/// Compares two tag names in display order.
-pub fn compare(a: &str, b: &str) -> Ordering {
-    place(a).cmp(&place(b)).then_with(|| a.cmp(b))
-}
+/// The sort key of a tag name in display order: its group, within versions the highest first, then the name.
+pub type PriorityKey<'t> = (u8, Option<Reverse<Version>>, &'t str);
 
-/// Returns the sort key of a name: its group, and within versions the highest first.
-fn place(name: &str) -> (u8, Option<Reverse<Version>>) {
-    if name == "latest" {
-        return (0, None);
-    }
+/// Returns the key by which `name` is sorted in display order.
+pub fn key(name: &str) -> PriorityKey<'_> {
     match TagVersion::read(name) {
-        Some(TagVersion { version, parts: 2 }) => (1, Some(Reverse(version))),
-        Some(TagVersion { version, parts: 3 }) => (2, Some(Reverse(version))),
-        _ => (3, None),
+        _ if name == "latest" => (0, None, name),
+        Some(TagVersion { version, parts: 2 }) => (1, Some(Reverse(version)), name),
+        Some(TagVersion { version, parts: 3 }) => (2, Some(Reverse(version)), name),
+        _ => (3, None, name),
     }
 }
 
@@ -31,7 +27,7 @@ mod tests {
     #[track_caller]
     fn check(names: &str, expected: &str) {
         let mut sorted: Vec<&str> = names.split(' ').collect();
-        sorted.sort_by(|a, b| super::compare(a, b));
+        sorted.sort_by_key(|name| super::key(name));
         assert_eq!(sorted.join(" "), expected);
     }
 

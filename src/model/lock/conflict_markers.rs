@@ -5,6 +5,7 @@
 use super::encode::{block, header};
 use super::merge::MergedLock;
 use super::{FILE_NAME, Lock};
+use crate::text::toml::source::conflict_marker;
 
 /// The texts that a text with markers was merged from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,11 +26,8 @@ pub fn render(merged: &MergedLock, ours: &Lock, theirs: &Lock) -> String {
     ids.dedup();
     for id in ids {
         let of = |lock: &Lock| lock.pins.get(id).map(|pin| block(id, pin)).unwrap_or_default();
-        if merged.conflicts.binary_search(id).is_ok() {
-            out.push_str(&with_markers(&of(ours), &of(theirs)));
-        } else {
-            out.push_str(&of(&merged.lock));
-        }
+        let is_conflict = merged.conflicts.binary_search(id).is_ok();
+        out.push_str(&if is_conflict { with_markers(&of(ours), &of(theirs)) } else { of(&merged.lock) });
     }
     out
 }
@@ -55,7 +53,7 @@ pub fn parse(text: &str) -> Option<ConflictSides> {
     let mut section = ConflictSection::Both;
     let (mut conflicts, mut bases) = (0, 0);
     for line in text.split_inclusive('\n') {
-        section = match (marker(line), section) {
+        section = match (conflict_marker(line), section) {
             (Some('<'), ConflictSection::Both) => ConflictSection::Ours,
             (Some('|'), ConflictSection::Ours) => {
                 bases += 1;
@@ -81,16 +79,6 @@ pub fn parse(text: &str) -> Option<ConflictSides> {
     }
     let base = (bases == conflicts).then_some(base);
     (conflicts > 0 && section == ConflictSection::Both).then_some(ConflictSides { base, ours, theirs })
-}
-
-/// Returns the character of a conflict marker, if the line is one.
-fn marker(line: &str) -> Option<char> {
-    let line = line.trim_end();
-    let first = line.chars().next().filter(|c| "<|=>".contains(*c))?;
-    let run = line.chars().take_while(|c| *c == first).count();
-    let rest = &line[run..];
-    let fits = if first == '=' { rest.is_empty() } else { rest.is_empty() || rest.starts_with(' ') };
-    (run == 7 && fits).then_some(first)
 }
 
 /// Returns the line for `.gitattributes`.

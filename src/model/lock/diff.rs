@@ -2,7 +2,7 @@
 //!
 //! Only digests count: different images or details alone are not a change.
 
-use super::{Details, Lock, Pin};
+use super::{Details, Lock, Pin, zip_by_tag};
 use crate::model::image::{Digest, FollowedTag, ImageRef, TagId};
 
 /// A change of one tag's digest.
@@ -82,16 +82,11 @@ pub fn changes(old: &Lock, new: &Lock) -> Vec<PinChange> {
             (Some(a), None) => (a, ChangeKind::Removed { old: side(old, a) }),
             _ => return None,
         };
-        let was = was.map(|was| &was.image).filter(|was| **was != pin.image).cloned();
-        Some(PinChange {
-            tag: tag.clone(),
-            follow: pin.follow.clone(),
-            image: pin.image.clone(),
-            previous_image: was,
-            kind,
-        })
+        let previous_image = was.map(|was| &was.image).filter(|was| **was != pin.image).cloned();
+        let (tag, follow, image) = (tag.clone(), pin.follow.clone(), pin.image.clone());
+        Some(PinChange { tag, follow, image, previous_image, kind })
     };
-    old.zip_by_tag(new).filter_map(change).collect()
+    zip_by_tag(&old.pins, &new.pins).filter_map(change).collect()
 }
 
 /// Describes `pin`, one of `lock`.

@@ -66,7 +66,7 @@ impl LockWriter {
     /// Writes a value whose grammar needs no escapes.
     fn name(&mut self, key: &str, value: Option<&impl Display>) {
         if let Some(value) = value {
-            self.line(format_args!("{key} = \"{value}\""));
+            self.put(format_args!("{key} = \"{value}\"\n"));
         }
     }
 
@@ -83,13 +83,8 @@ impl LockWriter {
     /// Writes free text.
     fn text(&mut self, key: &str, value: Option<&str>) {
         if let Some(value) = value {
-            self.line(format_args!("{key} = {}", toml_string(value)));
+            self.put(format_args!("{key} = {}\n", toml_string(value)));
         }
-    }
-
-    fn line(&mut self, text: std::fmt::Arguments<'_>) {
-        self.put(text);
-        self.0.push('\n');
     }
 
     fn put(&mut self, text: std::fmt::Arguments<'_>) {

@@ -53,18 +53,9 @@ impl LockVersion {
     /// Returns the version of the image at `pin`, one of its pins: a follower's comes from the pin it follows. Parses
     /// only the entries on the way.
     pub fn version_of(&self, pin: &Pin) -> Option<String> {
-        let mut at = pin.clone();
-        for _ in 0..CHAIN_MAX {
-            if at.details.version.is_some() {
-                break;
-            }
-            let Some(next) = at.followed().and_then(|id| self.pin(id)) else { break };
-            if next.digest != pin.digest {
-                break;
-            }
-            at = next;
-        }
-        at.details.version
+        let followed = |at: &Pin| self.pin(at.followed()?).filter(|next| next.digest == pin.digest);
+        let mut chain = std::iter::successors(Some(pin.clone()), followed).take(CHAIN_MAX + 1);
+        chain.find_map(|at| at.details.version)
     }
 
     /// Parses the pin of one tag.

@@ -3,7 +3,7 @@
 //! Pins are merged whole, never in parts. Two refinements: a pin that both sides updated to the same digest only needs
 //! its histories merged, and a follower takes the digest of the followed tag, so that it is never in conflict itself.
 
-use super::{Lock, PREVIOUS_MAX, Pin};
+use super::{Lock, PREVIOUS_MAX, Pin, zip_by_tag};
 use crate::model::image::{Digest, FollowedTag, ImageRef, TagId};
 
 /// The result of a three-way merge.
@@ -33,7 +33,7 @@ pub fn merge(base: &Lock, ours: &Lock, theirs: &Lock) -> MergedLock {
 /// Merges pins as a whole; a pin that both sides changed differently is a conflict.
 fn merge_pins(base: &Lock, ours: &Lock, theirs: &Lock) -> MergedLock {
     let mut merged = MergedLock { lock: Lock::default(), conflicts: Vec::new() };
-    for (tag, our, their) in ours.zip_by_tag(theirs) {
+    for (tag, our, their) in zip_by_tag(&ours.pins, &theirs.pins) {
         let base = base.pins.get(tag);
         let pin = if their == base { our } else { their };
         if our != base && their != base && our != their {

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use super::{Lock, SIZE_MAX};
 use crate::text::diagnostics::{Problem, SourceFile};
+use crate::text::toml::source::conflict_marker;
 
 /// The largest text given to the TOML parser, which needs many times its size in memory.
 const TABLE_MAX: usize = 16 << 20;
@@ -55,21 +56,14 @@ fn conflicts(file: &Arc<SourceFile>) -> Vec<Problem> {
     let mut start = 0;
     for (number, line) in file.text.split_inclusive('\n').enumerate() {
         let text = line.trim_end();
-        let marker = match text.get(..7) {
-            Some(marker @ ("<<<<<<<" | ">>>>>>>" | "|||||||"))
-                if text[7..].is_empty() || text[7..].starts_with(' ') =>
-            {
-                marker
+        if let Some(marker) = conflict_marker(text) {
+            if marker == '<' || !open {
+                let message = format!("conflict marker `{}` on line {}", &text[..7], number + 1);
+                let help = "run `pinstream update`: it merges both sides and resolves the tags that both changed";
+                found.push(Problem::at(file, start..start + text.len(), message).help(help));
             }
-            Some("=======") if text.len() == 7 => "=======",
-            _ => "",
-        };
-        if marker == "<<<<<<<" || !(marker.is_empty() || open) {
-            let message = format!("conflict marker `{marker}` on line {}", number + 1);
-            let help = "run `pinstream update`: it merges both sides and resolves the tags that both changed";
-            found.push(Problem::at(file, start..start + text.len(), message).help(help));
+            open = marker != '>';
         }
-        open = if marker.is_empty() { open } else { marker != ">>>>>>>" };
         start += line.len();
     }
     found

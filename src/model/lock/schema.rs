@@ -12,8 +12,7 @@ struct LockFile {
     #[schemars(range(min = 1, max = 1))]
     version: u32,
     /// Pins, sorted by stream and tag.
-    #[schemars(default)]
-    pin: Vec<PinEntry>,
+    pin: Option<Vec<PinEntry>>,
 }
 
 /// A tag with its image and digest.
@@ -25,44 +24,30 @@ struct PinEntry {
     /// Name of the tag within the stream.
     tag: String,
     /// Tag it follows: `stream:tag`, or `remote//stream:tag` in another repository.
-    #[schemars(default)]
-    follow: String,
+    follow: Option<String>,
     /// Image reference, as in the definitions.
     image: String,
     /// Pinned digest.
     #[schemars(regex(pattern = "^sha(256:[0-9a-f]{64}|512:[0-9a-f]{128})$"))]
     digest: String,
     /// Digest of the index, if `digest` is one platform's child of it.
-    #[schemars(default)]
-    index: String,
+    index: Option<String>,
     /// Version label of the image.
-    #[schemars(default)]
-    version: String,
+    version: Option<String>,
     /// Revision label of the image.
-    #[schemars(default)]
-    revision: String,
+    revision: Option<String>,
     /// Creation time of the image, RFC 3339.
-    #[schemars(default)]
-    created: String,
+    created: Option<String>,
     /// Platforms of the image.
-    #[schemars(default)]
-    platforms: Vec<String>,
+    platforms: Option<Vec<String>>,
     /// Earlier digests, newest first.
-    #[schemars(default, length(max = 5))]
-    previous: Vec<String>,
+    #[schemars(length(max = 5))]
+    previous: Option<Vec<String>>,
 }
 
 /// Returns the JSON schema of `pinstream.lock`.
-pub fn schema() -> schemars::Schema {
-    let mut schema = schemars::schema_for!(LockFile);
-    without_default(&mut schema);
-    schema
-}
-
-/// Removes defaults: an absent key has no value.
-fn without_default(schema: &mut schemars::Schema) {
-    schema.remove("default");
-    schemars::transform::transform_subschemas(&mut without_default, schema);
+pub fn schema() -> serde_json::Value {
+    crate::text::toml::schema::<LockFile>()
 }
 
 #[cfg(test)]
@@ -72,7 +57,7 @@ mod tests {
 
     #[test]
     fn the_schema_has_the_keys_of_a_pin() {
-        let schema = schema().to_value();
+        let schema = schema();
         let pin = &schema["$defs"]["Pin"];
         let mut keys: Vec<&str> = pin["properties"].as_object().unwrap().keys().map(String::as_str).collect();
         let mut known = KEYS.to_vec();

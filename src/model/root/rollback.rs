@@ -29,10 +29,8 @@ pub fn roll_back(root: &Root, committed: &Lock, id: &TagId, to: Pin, now: Timest
     for other in follow::followers(&root.definitions) {
         let Some(tag) = root.definitions.tags.get(other) else { continue };
         let TagSource::Follow(target) = &tag.source else { continue };
-        let stays = tag
-            .adoption
-            .as_ref()
-            .is_some_and(|rules| rules.active_hold(now).is_some() || rules.reject.contains(&digest));
+        let rules = tag.adoption.as_ref();
+        let stays = rules.is_some_and(|rules| rules.active_hold(now).is_some() || rules.reject.contains(&digest));
         let Some(pin) = lock.pins.get_mut(other) else { continue };
         if other == id || stays || !moved.contains(target) || pin.digest != bad {
             continue;

@@ -80,17 +80,6 @@ pub struct UpdateCandidate<'a> {
     pub is_reverted: bool,
 }
 
-/// The decision on a candidate.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    /// Adopt it.
-    Adopt,
-    /// Adopt it, although it is an earlier digest of the tag.
-    AdoptRollback,
-    /// Keep the pin.
-    Hold(HoldReason),
-}
-
 /// The reason why a tag keeps its pin although its registry serves another digest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum HoldReason {
@@ -160,49 +149,38 @@ impl AdoptionRules {
         !self.ignore.is_empty() || self.allow.is_some()
     }
 
-    /// Decides on `candidate` for a tag at digest `at` with the earlier digests `previous`, newest first.
-    pub fn evaluate(
-        &self,
-        at: &Digest,
-        previous: &[Digest],
-        candidate: &UpdateCandidate<'_>,
-        now: Timestamp,
-    ) -> Verdict {
-        debug_assert_ne!(at, candidate.digest);
+    /// Returns the reason why a tag with the earlier digests `previous` does not adopt `candidate`, which the definition
+    /// neither holds nor rejects.
+    pub fn evaluate(&self, previous: &[Digest], candidate: &UpdateCandidate<'_>, now: Timestamp) -> Option<HoldReason> {
         let is_rollback = previous.contains(candidate.digest);
-        let reason = match () {
-            () if let Some(hold) = self.active_hold(now) => HoldReason::Held(hold.clone()),
-            () if self.reject.contains(candidate.digest) => HoldReason::Rejected,
-            () if candidate.is_reverted => HoldReason::Reverted,
-            () if is_rollback && self.on_rollback == OnRollback::Hold => HoldReason::RolledBack,
-            () if let Some(level) = self.forbids(candidate.class) => HoldReason::BeyondAllow(level),
-            () if let Some(class) = candidate.class.filter(|class| self.ignore.contains(class)) => {
-                HoldReason::Ignored(class)
+        match candidate.class {
+            _ if candidate.is_reverted => Some(HoldReason::Reverted),
+            _ if is_rollback && self.on_rollback == OnRollback::Hold => Some(HoldReason::RolledBack),
+            Some(ChangeClass::Version(level)) if self.allow.is_some_and(|allowed| level > allowed) => {
+                Some(HoldReason::BeyondAllow(level))
             }
-            () => return self.soaks(candidate, is_rollback, now),
-        };
-        Verdict::Hold(reason)
+            Some(class) if self.ignore.contains(&class) => Some(HoldReason::Ignored(class)),
+            _ => self.soaking(candidate.since, now),
+        }
     }
 
     /// Returns the hold, unless it has expired.
-    pub fn active_hold(&self, now: Timestamp) -> Option<&Hold> {
-        self.hold.as_ref().filter(|hold| hold.until.is_none_or(|until| now < until))
+    pub fn active_hold(&self, now: Timestamp) -> Option<HoldReason> {
+        let hold = self.hold.as_ref().filter(|hold| hold.until.is_none_or(|until| now < until));
+        hold.cloned().map(HoldReason::Held)
     }
 
-    fn forbids(&self, class: Option<ChangeClass>) -> Option<VersionLevel> {
-        let Some(ChangeClass::Version(level)) = class else { return None };
-        self.allow.filter(|allowed| level > *allowed).map(|_| level)
+    /// Returns the reason for keeping the pin if one of `digests` is rejected.
+    pub fn rejects(&self, digests: [&Digest; 2]) -> Option<HoldReason> {
+        digests.into_iter().any(|digest| self.reject.contains(digest)).then_some(HoldReason::Rejected)
     }
 
-    fn soaks(&self, candidate: &UpdateCandidate<'_>, is_rollback: bool, now: Timestamp) -> Verdict {
+    fn soaking(&self, since: Option<Timestamp>, now: Timestamp) -> Option<HoldReason> {
         // A clock that was set back, or was wrong when the candidate was first seen, must not freeze the tag.
-        let since = candidate.since.filter(|since| *since <= now).unwrap_or(now);
+        let since = since.filter(|since| *since <= now).unwrap_or(now);
         let end = |soak| since.checked_add(SignedDuration::try_from(soak).ok()?).ok();
-        match self.soak.map(|soak| end(soak).unwrap_or(Timestamp::MAX)) {
-            Some(until) if now < until => Verdict::Hold(HoldReason::Soaking { since, until }),
-            _ if is_rollback && self.on_rollback == OnRollback::Warn => Verdict::AdoptRollback,
-            _ => Verdict::Adopt,
-        }
+        let until = end(self.soak?).unwrap_or(Timestamp::MAX);
+        (now < until).then_some(HoldReason::Soaking { since, until })
     }
 }
 
@@ -218,28 +196,31 @@ mod tests {
         text.parse().unwrap()
     }
 
-    /// Checks the verdict on a change from digest 1, which was preceded by 0, to `to`, at noon.
+    /// Checks the reason to keep the pin instead of a change from digest 1, which was preceded by 0, to `to`, at noon.
     #[track_caller]
-    fn check(adoption: &AdoptionRules, to: u8, change: impl FnOnce(&mut UpdateCandidate<'_>), expected: Verdict) {
+    fn check(
+        adoption: &AdoptionRules,
+        to: u8,
+        change: impl FnOnce(&mut UpdateCandidate<'_>),
+        expected: Option<HoldReason>,
+    ) {
         let digest_of_candidate = digest(to);
         let mut candidate =
             UpdateCandidate { digest: &digest_of_candidate, class: None, since: None, is_reverted: false };
         change(&mut candidate);
-        assert_eq!(adoption.evaluate(&digest(1), &[digest(0)], &candidate, time("2026-11-24T12:00:00Z")), expected);
-    }
-
-    fn keep(kept: HoldReason) -> Verdict {
-        Verdict::Hold(kept)
+        let now = time("2026-11-24T12:00:00Z");
+        let found = adoption.active_hold(now).or(adoption.rejects([candidate.digest; 2]));
+        assert_eq!(found.or_else(|| adoption.evaluate(&[digest(0)], &candidate, now)), expected);
     }
 
     #[test]
     fn without_rules_everything_but_a_rollback_is_adopted() {
         let none = AdoptionRules::default();
-        check(&none, 2, |_| {}, Verdict::Adopt);
-        check(&none, 0, |_| {}, keep(HoldReason::RolledBack));
-        check(&none, 2, |candidate| candidate.is_reverted = true, keep(HoldReason::Reverted));
-        check(&AdoptionRules { on_rollback: OnRollback::Allow, ..none.clone() }, 0, |_| {}, Verdict::Adopt);
-        check(&AdoptionRules { on_rollback: OnRollback::Warn, ..none }, 0, |_| {}, Verdict::AdoptRollback);
+        check(&none, 2, |_| {}, None);
+        check(&none, 0, |_| {}, Some(HoldReason::RolledBack));
+        check(&none, 2, |candidate| candidate.is_reverted = true, Some(HoldReason::Reverted));
+        check(&AdoptionRules { on_rollback: OnRollback::Allow, ..none.clone() }, 0, |_| {}, None);
+        check(&AdoptionRules { on_rollback: OnRollback::Warn, ..none }, 0, |_| {}, None);
     }
 
     #[test]
@@ -247,32 +228,32 @@ mod tests {
         let hold = |until: Option<&str>| Hold { reason: Some("CVE".to_owned()), until: until.map(time) };
         let held = |hold: Hold| AdoptionRules { hold: Some(hold), ..AdoptionRules::default() };
         for until in [None, Some("2026-11-24T12:00:01Z")] {
-            check(&held(hold(until)), 2, |_| {}, keep(HoldReason::Held(hold(until))));
+            check(&held(hold(until)), 2, |_| {}, Some(HoldReason::Held(hold(until))));
         }
-        check(&held(hold(Some("2026-11-24T12:00:00Z"))), 2, |_| {}, Verdict::Adopt);
+        check(&held(hold(Some("2026-11-24T12:00:00Z"))), 2, |_| {}, None);
     }
 
     #[test]
     fn a_rejected_digest_is_not_adopted_and_a_newer_one_is() {
         let rejecting =
             AdoptionRules { reject: vec![digest(2)], on_rollback: OnRollback::Allow, ..AdoptionRules::default() };
-        check(&rejecting, 2, |_| {}, keep(HoldReason::Rejected));
-        check(&rejecting, 3, |_| {}, Verdict::Adopt);
+        check(&rejecting, 2, |_| {}, Some(HoldReason::Rejected));
+        check(&rejecting, 3, |_| {}, None);
     }
 
     #[test]
     fn soaking_starts_when_a_digest_is_first_seen() {
         let soaking = AdoptionRules { soak: Some(Duration::from_secs(3_600)), ..AdoptionRules::default() };
-        let wait = |since: &str, until: &str| keep(HoldReason::Soaking { since: time(since), until: time(until) });
+        let wait = |since: &str, until: &str| Some(HoldReason::Soaking { since: time(since), until: time(until) });
         check(&soaking, 2, |_| {}, wait("2026-11-24T12:00:00Z", "2026-11-24T13:00:00Z"));
         let seen = |at: &'static str| move |candidate: &mut UpdateCandidate<'_>| candidate.since = Some(time(at));
         check(&soaking, 2, seen("2026-11-24T11:00:01Z"), wait("2026-11-24T11:00:01Z", "2026-11-24T12:00:01Z"));
-        check(&soaking, 2, seen("2026-11-24T11:00:00Z"), Verdict::Adopt);
+        check(&soaking, 2, seen("2026-11-24T11:00:00Z"), None);
         // A time ahead of us was written by a clock that went wrong.
         check(&soaking, 2, seen("2036-01-01T00:00:00Z"), wait("2026-11-24T12:00:00Z", "2026-11-24T13:00:00Z"));
         let forever = AdoptionRules { soak: Some(Duration::MAX), ..AdoptionRules::default() };
         let until = Timestamp::MAX;
-        check(&forever, 2, |_| {}, keep(HoldReason::Soaking { since: time("2026-11-24T12:00:00Z"), until }));
+        check(&forever, 2, |_| {}, Some(HoldReason::Soaking { since: time("2026-11-24T12:00:00Z"), until }));
     }
 
     #[test]
@@ -283,13 +264,13 @@ mod tests {
             move |candidate: &mut UpdateCandidate<'_>| candidate.class = Some(class)
         };
         let quiet = AdoptionRules { ignore: vec![of("attestation"), of("config")], ..AdoptionRules::default() };
-        check(&quiet, 2, class("config"), keep(HoldReason::Ignored(of("config"))));
-        check(&quiet, 2, class("layers"), Verdict::Adopt);
-        check(&quiet, 2, |_| {}, Verdict::Adopt);
+        check(&quiet, 2, class("config"), Some(HoldReason::Ignored(of("config"))));
+        check(&quiet, 2, class("layers"), None);
+        check(&quiet, 2, |_| {}, None);
         let careful = AdoptionRules { allow: Some(VersionLevel::Minor), ..AdoptionRules::default() };
-        check(&careful, 2, class("major"), keep(HoldReason::BeyondAllow(VersionLevel::Major)));
-        check(&careful, 2, class("minor"), Verdict::Adopt);
-        check(&careful, 2, class("platforms"), Verdict::Adopt);
+        check(&careful, 2, class("major"), Some(HoldReason::BeyondAllow(VersionLevel::Major)));
+        check(&careful, 2, class("minor"), None);
+        check(&careful, 2, class("platforms"), None);
         assert!(careful.needs_class() && quiet.needs_class() && !AdoptionRules::default().needs_class());
     }
 }

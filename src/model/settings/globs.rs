@@ -25,12 +25,11 @@ pub struct TagGlobs {
 struct TagGlob {
     text: String,
     stream: GlobPart,
-    tag: GlobPart,
+    tag: Option<GlobPart>,
 }
 
 #[derive(Clone, Debug)]
 enum GlobPart {
-    Any,
     Exactly(String),
     Glob(GlobMatcher),
 }
@@ -88,27 +87,19 @@ impl TagGlob {
             return Err(NameError::new(format!("glob longer than {PATTERN_MAX} characters")).help(FORMS));
         }
         let (stream, tag) = text.split_once(':').map_or((text, None), |(stream, tag)| (stream, Some(tag)));
-        let stream = match part(stream, "/", |b| !b.is_ascii_uppercase())? {
-            GlobPart::Exactly(name) => GlobPart::Exactly(name.parse::<StreamName>()?.to_string()),
-            other => other,
-        };
-        let tag = match tag.map(|tag| part(tag, "", |_| true)).transpose()? {
-            Some(GlobPart::Exactly(name)) => GlobPart::Exactly(name.parse::<TagName>()?.to_string()),
-            Some(other) => other,
-            None => GlobPart::Any,
-        };
+        let stream = part(stream, "/", |b| !b.is_ascii_uppercase(), |name| name.parse::<StreamName>().map(drop))?;
+        let tag = tag.map(|tag| part(tag, "", |_| true, |name| name.parse::<TagName>().map(drop))).transpose()?;
         Ok(Self { text: text.to_owned(), stream, tag })
     }
 
     fn matches(&self, tag: &TagId) -> bool {
-        self.stream.matches(tag.stream.as_str()) && self.tag.matches(tag.tag.as_str())
+        self.stream.matches(tag.stream.as_str()) && self.tag.as_ref().is_none_or(|glob| glob.matches(tag.tag.as_str()))
     }
 }
 
 impl GlobPart {
     fn matches(&self, name: &str) -> bool {
         match self {
-            Self::Any => true,
             Self::Exactly(only) => only == name,
             Self::Glob(glob) => glob.is_match(name),
         }
@@ -116,10 +107,15 @@ impl GlobPart {
 }
 
 /// Parses one side of a pattern; `more` are additional characters allowed in its names.
-fn part(text: &str, more: &str, fits: impl Fn(u8) -> bool) -> Result<GlobPart, NameError> {
+fn part(
+    text: &str,
+    more: &str,
+    fits: impl Fn(u8) -> bool,
+    check: impl Fn(&str) -> Result<(), NameError>,
+) -> Result<GlobPart, NameError> {
     const META: &str = "*?[]{},!^";
     if !text.contains(|c| META.contains(c)) {
-        return Ok(GlobPart::Exactly(text.to_owned()));
+        return check(text).map(|()| GlobPart::Exactly(text.to_owned()));
     }
     let known =
         |b: u8| (b.is_ascii_alphanumeric() && fits(b)) || "._-".contains(char::from(b)) || more.contains(char::from(b));

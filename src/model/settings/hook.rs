@@ -1,14 +1,14 @@
 //! `[[hook]]`: commands for changes that have landed.
 
 use std::collections::HashSet;
-use std::ops::Range;
 use std::time::Duration;
 
+use super::duration;
 use super::globs::TagGlobs;
-use super::referenced_file::{ReferencedFile, referenced_file};
+use super::path::{self, ReferencedFile, referenced_file};
 use super::table::HookTable;
 use super::user_text::{LIST_MAX, bounded};
-use super::{duration, path};
+use crate::model::image::is_label;
 use crate::text::diagnostics::{At, Diagnostics, NameError};
 use crate::text::escape::excerpt;
 
@@ -59,17 +59,24 @@ pub(super) fn hooks(
     let mut hooks = Vec::new();
     for At { value: table, span } in written {
         let whole = !incomplete.contains(&span.start);
-        let name = hook_name(table.name.as_ref(), whole, &span, findings);
+        let missing = [
+            ("name", table.name.is_none(), "add e.g. `name = \"rollout\"`; it identifies the hook's state"),
+            ("run", table.run.is_none(), "add e.g. `run = [\"./scripts/rollout.sh\"]`"),
+        ];
+        for (key, _, help) in missing.into_iter().filter(|(_, is_missing, _)| whole && *is_missing) {
+            findings.report(&span, format!("the hook has no `{key}`"), help);
+        }
+        let name = hook_name(&table.name, findings);
         if let (Some(name), Some(at)) = (&name, &table.name)
             && !names.insert(name.clone())
         {
             findings.report(&at.span, format!("duplicate hook name `{name}`"), "give each hook its own name");
         }
-        let run = hook_run(table.run.as_ref(), whole, &span, findings);
+        let run = hook_run(&table.run, findings);
         let on = hook_on(table.on.as_ref(), findings);
-        let files = bounded(&table.files, "files", findings);
+        let files = bounded(&table.files, "files", "remove some", findings);
         let files = files.iter().filter_map(|text| findings.accept(&text.span, path::parse(&text.value))).collect();
-        let env = bounded(&table.env, "variables", findings);
+        let env = bounded(&table.env, "variables", "remove some", findings);
         let env = env.iter().filter_map(|text| findings.accept(&text.span, variable(&text.value))).collect();
         let timeout = table.timeout.as_ref().and_then(|text| findings.accept(&text.span, timeout(&text.value)));
         if let (Some(name), Some(run)) = (name, run) {
@@ -80,62 +87,32 @@ pub(super) fn hooks(
     hooks
 }
 
-fn hook_name(
-    written: Option<&At<String>>,
-    whole: bool,
-    hook: &Range<usize>,
-    findings: &mut Diagnostics<'_>,
-) -> Option<String> {
-    let Some(At { value, span }) = written else {
-        if whole {
-            findings.report(
-                hook,
-                "the hook has no `name`",
-                "add e.g. `name = \"rollout\"`; it identifies the hook's state",
-            );
-        }
-        return None;
-    };
-    let fits = (1..=63).contains(&value.len())
-        && value.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
-        && !value.starts_with('-');
-    if !fits {
+fn hook_name(written: &Option<At<String>>, findings: &mut Diagnostics<'_>) -> Option<String> {
+    let At { value, span } = written.as_ref()?;
+    if !is_label(value) {
         let message = format!("invalid hook name `{}`", excerpt(value));
         findings.report(span, message, "use at most 63 lower-case letters, digits and `-`, and do not start with `-`");
     }
-    fits.then(|| value.clone())
+    Some(value.clone()).filter(|name| is_label(name))
 }
 
-fn hook_run(
-    written: Option<&At<Vec<At<String>>>>,
-    whole: bool,
-    hook: &Range<usize>,
-    findings: &mut Diagnostics<'_>,
-) -> Option<Vec<String>> {
-    let Some(At { value: argv, span }) = written else {
-        if whole {
-            findings.report(hook, "the hook has no `run`", "add e.g. `run = [\"./scripts/rollout.sh\"]`");
-        }
+fn hook_run(written: &Option<At<Vec<At<String>>>>, findings: &mut Diagnostics<'_>) -> Option<Vec<String>> {
+    let At { value: argv, span } = written.as_ref()?;
+    let Some(At { value: program, span: place }) = argv.first() else {
+        let help = "write a program and its arguments, e.g. `[\"./scripts/rollout.sh\", \"prod\"]`";
+        findings.report(span, "`run` is empty", help);
         return None;
     };
-    let Some(program) = argv.first() else {
-        findings.report(
-            span,
-            "`run` is empty",
-            "write a program and its arguments, e.g. `[\"./scripts/rollout.sh\", \"prod\"]`",
-        );
-        return None;
-    };
+    let is_odd = |c: char| c.is_whitespace() || c.is_control();
     let mut fits = true;
-    let text = &program.value;
-    if text.contains('/') {
-        fits = findings.accept(&program.span, path::parse(text)).is_some();
-    } else if text.is_empty() || text.contains(|c: char| c.is_whitespace() || c.is_control()) || text.starts_with('-') {
+    if program.contains('/') {
+        fits = findings.accept(place, path::parse(program)).is_some();
+    } else if program.is_empty() || program.contains(is_odd) || program.starts_with('-') {
         let help = "write the program and each argument as a separate string; there is no shell";
-        findings.report(&program.span, format!("invalid program `{text}`"), help);
+        findings.report(place, format!("invalid program `{program}`"), help);
         fits = false;
     }
-    for argument in bounded(argv, "arguments", findings) {
+    for argument in bounded(argv, "arguments", "remove some", findings) {
         if argument.value.contains('\0') {
             findings.report(&argument.span, "NUL character in an argument", "remove it");
             fits = false;
@@ -149,7 +126,7 @@ fn hook_on(written: Option<&At<Vec<At<String>>>>, findings: &mut Diagnostics<'_>
     if patterns.is_empty() {
         findings.report(span, "`on` is empty, so the hook never runs", "remove `on` to run it for all tags");
     }
-    let patterns = bounded(patterns, "patterns", findings);
+    let patterns = bounded(patterns, "patterns", "remove some", findings);
     for pattern in patterns {
         findings.accept(&pattern.span, TagGlobs::new([pattern.value.as_str()]));
     }
@@ -163,15 +140,15 @@ fn variable(name: &str) -> Result<String, NameError> {
         let error = NameError::new(format!("invalid variable name `{name}`"));
         return Err(error.help("use letters, digits and `_`; the value comes from pinstream's own environment"));
     }
-    if name.starts_with("PINSTREAM_") {
-        return Err(NameError::new(format!("`{name}` is set by pinstream itself")).help("remove it from `env`"));
+    let reserved = [
+        ("PINSTREAM_", "is set by pinstream itself"),
+        ("LD_", "changes the code that programs load"),
+        ("DYLD_", "changes the code that programs load"),
+    ];
+    match reserved.into_iter().find(|(prefix, _)| name.starts_with(prefix)) {
+        Some((_, why)) => Err(NameError::new(format!("`{name}` {why}")).help("remove it from `env`")),
+        None => Ok(name.to_owned()),
     }
-    if name.starts_with("LD_") || name.starts_with("DYLD_") {
-        return Err(
-            NameError::new(format!("`{name}` changes the code that programs load")).help("remove it from `env`")
-        );
-    }
-    Ok(name.to_owned())
 }
 
 fn timeout(text: &str) -> Result<Duration, NameError> {
@@ -191,9 +168,7 @@ pub(super) fn files_of_hook(hook: &HookTable, findings: &Diagnostics<'_>) -> Vec
     };
     // A program without a slash is looked up in `PATH`.
     let program = hook.run.as_ref().and_then(|run| run.value.first()).filter(|program| program.value.contains('/'));
-    let program = program.and_then(|program| referenced_file(program, of("run"), findings));
-    program
-        .into_iter()
-        .chain(hook.files.iter().filter_map(|file| referenced_file(file, of("files"), findings)))
-        .collect()
+    let named =
+        program.map(|program| ("run", program)).into_iter().chain(hook.files.iter().map(|file| ("files", file)));
+    named.filter_map(|(key, file)| referenced_file(file, of(key), findings)).collect()
 }

@@ -1,44 +1,17 @@
 //! Overlays import settings: root, then stream, then tag, key by key.
-//!
+
 use std::sync::Arc;
 
 use super::adoption_rules::AdoptionRules;
 use super::schedule::Schedules;
-use super::table::{ImportTable, VerifyTable};
+use super::table::ImportTable;
 use super::user_text::LIST_MAX;
 use super::{ImportSettings, duration, verify};
 use crate::model::image::Platform;
 use crate::model::image::class::ChangeClass;
 use crate::text::diagnostics::{At, Diagnostics};
 
-/// The import settings of one table.
-#[derive(Clone, Copy, Default)]
-pub(crate) struct ImportOverlay<'a> {
-    pub(crate) schedule: Option<&'a At<String>>,
-    pub(crate) timezone: Option<&'a At<String>>,
-    pub(crate) platforms: Option<&'a [At<String>]>,
-    pub(crate) soak: Option<&'a At<String>>,
-    pub(crate) on_rollback: Option<&'a At<String>>,
-    pub(crate) ignore: Option<&'a [At<String>]>,
-    pub(crate) allow: Option<&'a At<String>>,
-    pub(crate) verify: Option<&'a At<VerifyTable>>,
-}
-
-impl<'a> ImportOverlay<'a> {
-    /// Reads an `[import]` table.
-    pub(crate) fn of(table: &'a ImportTable) -> Self {
-        Self {
-            schedule: table.schedule.as_ref(),
-            timezone: table.timezone.as_ref(),
-            platforms: table.platforms.as_deref(),
-            soak: table.soak.as_ref(),
-            on_rollback: table.on_rollback.as_ref(),
-            ignore: table.ignore.as_deref(),
-            allow: table.allow.as_ref(),
-            verify: table.verify.as_ref(),
-        }
-    }
-
+impl ImportTable {
     /// Overlays these settings on `defaults`.
     pub(crate) fn overlay(
         &self,
@@ -46,16 +19,16 @@ impl<'a> ImportOverlay<'a> {
         schedules: &mut Schedules,
         findings: &mut Diagnostics<'_>,
     ) -> ImportSettings {
-        let own = self.timezone.and_then(|name| findings.accept(&name.span, schedules.zone(&name.value)));
+        let own = self.timezone.as_ref().and_then(|name| findings.accept(&name.span, schedules.zone(&name.value)));
         let timezone = own.or_else(|| defaults.timezone.clone());
         let utc = jiff::tz::TimeZone::UTC;
         let zone = timezone.as_ref().unwrap_or(&utc);
-        let schedule = match self.schedule {
+        let schedule = match &self.schedule {
             Some(text) => findings.accept(&text.span, schedules.schedule(&text.value, zone)),
             None => defaults.schedule.as_ref().map(|schedule| schedule.in_zone(zone)),
         };
-        let platforms = match self.platforms {
-            Some(written) => platforms(written, findings),
+        let platforms = match &self.platforms {
+            Some(written) => platforms(&written.value, findings),
             None => defaults.platforms.clone(),
         };
         let adoption = self.adoption(defaults.adoption.as_ref(), findings);
@@ -68,7 +41,7 @@ impl<'a> ImportOverlay<'a> {
         defaults: Option<&Arc<AdoptionRules>>,
         findings: &mut Diagnostics<'_>,
     ) -> Option<Arc<AdoptionRules>> {
-        let Self { soak, on_rollback, ignore, allow, verify: signed, .. } = *self;
+        let Self { soak, on_rollback, ignore, allow, verify: signed, .. } = self;
         if soak.is_none() && on_rollback.is_none() && ignore.is_none() && allow.is_none() && signed.is_none() {
             return defaults.cloned();
         }

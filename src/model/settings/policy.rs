@@ -36,6 +36,9 @@ struct PolicyTable {
     remotes: Option<Vec<At<String>>>,
 }
 
+/// The globs of a key; `None` if it is absent and everything is allowed.
+type Globs = Option<Vec<GlobMatcher>>;
+
 /// The remedy for a file that is too large.
 const SIZE_HELP: &str = "replace names with globs";
 
@@ -43,11 +46,11 @@ const SIZE_HELP: &str = "replace names with globs";
 #[derive(Clone, Debug)]
 pub struct Policy {
     file: Arc<SourceFile>,
-    hooks: Option<Vec<GlobMatcher>>,
-    programs: Option<Vec<GlobMatcher>>,
-    registries: Option<Vec<GlobMatcher>>,
+    hooks: Globs,
+    programs: Globs,
+    registries: Globs,
     realms: Vec<String>,
-    remotes: Option<Vec<GlobMatcher>>,
+    remotes: Globs,
 }
 
 impl Policy {
@@ -87,44 +90,36 @@ impl Policy {
     /// Checks the name and the program of a hook.
     pub fn forbids_hook(&self, hook: &Hook) -> Option<Problem> {
         let name = &hook.name;
-        if !allows(&self.hooks, name) {
-            return Some(self.refusal(format!("the policy does not allow the hook `{name}` (key `hooks`)")));
-        }
         let argv0 = hook.run.first().map(String::as_str).unwrap_or_default();
-        if !allows(&self.programs, &program(argv0)) {
-            let message =
-                format!("the policy does not allow the program `{argv0}` of the hook `{name}` (key `programs`)");
-            return Some(self.refusal(message));
-        }
-        None
+        let of_name = self.refusal(&self.hooks, name, "hooks", || format!("hook `{name}`"));
+        let what = || format!("program `{argv0}` of the hook `{name}`");
+        of_name.or_else(|| self.refusal(&self.programs, &program(argv0), "programs", what))
     }
 
     /// Checks a registry against the policy.
     pub fn forbids_registry(&self, registry: &RegistryHost) -> Option<Problem> {
-        let allowed = allows(&self.registries, registry.as_str());
-        let message = || format!("the policy does not allow the registry `{registry}` (key `registries`)");
-        (!allowed).then(|| self.refusal(message()))
+        self.refusal(&self.registries, registry.as_str(), "registries", || format!("registry `{registry}`"))
     }
 
     /// Checks a Git remote; credentials in the URL are ignored and not shown.
     pub fn forbids_remote(&self, remote: &str) -> Option<Problem> {
         let remote = without_credentials(remote);
-        let allowed = allows(&self.remotes, &remote);
-        (!allowed).then(|| self.refusal(format!("the policy does not allow the remote `{remote}` (key `remotes`)")))
+        self.refusal(&self.remotes, &remote, "remotes", || format!("remote `{remote}`"))
     }
 
-    fn refusal(&self, message: String) -> Problem {
-        Problem::whole(Some(&self.file), message).help("ask the operator of this pinstream to allow it")
+    /// Refuses `text`, described by `what`, if no glob of `key` matches it.
+    fn refusal(&self, globs: &Globs, text: &str, key: &str, what: impl FnOnce() -> String) -> Option<Problem> {
+        if globs.as_ref().is_none_or(|globs| globs.iter().any(|glob| glob.is_match(text))) {
+            return None;
+        }
+        let message = format!("the policy does not allow the {} (key `{key}`)", what());
+        Some(Problem::whole(Some(&self.file), message).help("ask the operator of this pinstream to allow it"))
     }
 }
 
 /// Returns the JSON schema of a policy.
 pub fn schema() -> serde_json::Value {
     crate::text::toml::schema::<PolicyTable>()
-}
-
-fn allows(globs: &Option<Vec<GlobMatcher>>, text: &str) -> bool {
-    globs.as_ref().is_none_or(|globs| globs.iter().any(|glob| glob.is_match(text)))
 }
 
 /// Normalizes a program: with a slash it is a file of the repository, without one it is looked up in `PATH`.
@@ -147,11 +142,7 @@ fn without_credentials(remote: &str) -> String {
     }
 }
 
-fn globs(
-    written: Option<Vec<At<String>>>,
-    findings: &mut Diagnostics<'_>,
-    normal: impl Fn(&str) -> String,
-) -> Option<Vec<GlobMatcher>> {
+fn globs(written: Option<Vec<At<String>>>, findings: &mut Diagnostics<'_>, normal: impl Fn(&str) -> String) -> Globs {
     let compile = |text: &At<String>| findings.accept(&text.span, glob(&normal(&text.value)));
     written.map(|list| list.iter().filter_map(compile).collect())
 }

@@ -11,17 +11,14 @@ use std::ops::Range;
 use url::Url;
 
 use super::globs::TagGlobs;
-use super::user_text::template;
-use crate::model::image::{NameError, TagId};
+use super::user_text::{LIST_MAX, bounded, template};
+use crate::model::image::{NameError, TagId, is_label};
 use crate::text::diagnostics::{At, Diagnostics, is_bidi_control};
 use crate::text::escape::excerpt;
 use crate::text::template::Template;
 use crate::text::toml::StringOr;
 pub use forges::ForgeKind;
 use forges::{ForgeTable, Hosting, PublishTable, SetsTable};
-
-/// Maximum number of labels, reviewers, sets, and patterns of one set.
-const LIST_MAX: usize = 100;
 
 /// The validated `[publish]` table.
 #[derive(Clone, Debug, PartialEq)]
@@ -142,12 +139,9 @@ fn forge<'a>(
     let mut named = written.value.forges();
     let Some((kind, table)) = named.next() else {
         if is_complete(&written.span, incomplete, findings) {
-            findings.report(
-                &written.span,
-                "`[publish]` names no forge",
-                "add a table such as `[publish.github]` with `repository = \"acme/deploy\"`; without `[publish]`, passes \
-                 push to the branch",
-            );
+            let help = "add a table such as `[publish.github]` with `repository = \"acme/deploy\"`; without \
+                        `[publish]`, passes push to the branch";
+            findings.report(&written.span, "`[publish]` names no forge", help);
         }
         return None;
     };
@@ -257,31 +251,38 @@ fn labels(written: &[At<String>], forge: Option<ForgeKind>, findings: &mut Diagn
         findings.report(&label.span, format!("{forge} does not support labels on proposals"), "remove `labels`");
         return Vec::new();
     }
-    let labels = bounded(written, "labels", findings);
+    let labels = bounded(written, "labels", "shorten the list", findings);
     labels.iter().filter_map(|label| findings.accept(&label.span, name(&label.value, "label"))).collect()
 }
 
 fn reviewers(written: &[At<String>], forge: Option<ForgeKind>, findings: &mut Diagnostics<'_>) -> Vec<Reviewer> {
     let mut reviewers = Vec::new();
-    for text in bounded(written, "reviewers", findings) {
+    for text in bounded(written, "reviewers", "shorten the list", findings) {
         let Some(name) = findings.accept(&text.span, name(&text.value, "reviewer")) else { continue };
-        let team = name.strip_prefix("team:");
-        let facts = forge.map(ForgeKind::facts);
-        let mistake =
-            forge.zip(facts).and_then(|(forge, facts)| match (team, facts.instead_of_team, &facts.reviewer_id) {
-                (Some(_), Some(help), _) => Some((format!("{forge} cannot request reviews from teams"), help)),
-                (None, _, Some(id)) if !(id.is_valid)(&name) => {
-                    Some((format!("`{}` is not a {} of {forge}", excerpt(&name), id.name), id.help))
-                }
-                _ => None,
-            });
-        match (mistake, team) {
-            (Some((message, help)), _) => findings.report(&text.span, message, help),
-            (None, Some(team)) => reviewers.push(Reviewer::Team(team.to_owned())),
-            (None, None) => reviewers.push(Reviewer::User(name)),
+        let reviewer = match name.strip_prefix("team:") {
+            Some(team) => Reviewer::Team(team.to_owned()),
+            None => Reviewer::User(name),
+        };
+        match forge.and_then(|forge| unfit_reviewer(forge, &reviewer)) {
+            Some((message, help)) => findings.report(&text.span, message, help),
+            None => reviewers.push(reviewer),
         }
     }
     reviewers
+}
+
+/// Returns message and help if the forge cannot request a review from `reviewer`.
+fn unfit_reviewer(forge: ForgeKind, reviewer: &Reviewer) -> Option<(String, &'static str)> {
+    let facts = forge.facts();
+    match (reviewer, &facts.reviewer_id) {
+        (Reviewer::Team(_), _) => {
+            facts.instead_of_team.map(|help| (format!("{forge} cannot request reviews from teams"), help))
+        }
+        (Reviewer::User(name), Some(id)) if !(id.is_valid)(name) => {
+            Some((format!("`{}` is not a {} of {forge}", excerpt(name), id.name), id.help))
+        }
+        _ => None,
+    }
 }
 
 fn grouping(written: &At<StringOr<SetsTable>>, findings: &mut Diagnostics<'_>) -> Grouping {
@@ -310,39 +311,22 @@ fn grouping(written: &At<StringOr<SetsTable>>, findings: &mut Diagnostics<'_>) -
 }
 
 fn set(name: &At<String>, patterns: &[At<String>], findings: &mut Diagnostics<'_>) -> Option<GroupSet> {
-    let fits = (1..=63).contains(&name.value.len())
-        && name.value.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
-        && !name.value.starts_with('-');
+    let fits = is_label(&name.value);
     if !fits {
         let message = format!("invalid set name `{}`", excerpt(&name.value));
-        findings.report(
-            &name.span,
-            message,
-            "use at most 63 lower-case letters, digits and `-`; do not start with `-`",
-        );
+        let help = "use at most 63 lower-case letters, digits and `-`; do not start with `-`";
+        findings.report(&name.span, message, help);
     }
     if patterns.is_empty() {
         let help = "add tags, e.g. `[\"python:*\"]`, or remove the set";
         findings.report(&name.span, format!("set `{}` is empty", excerpt(&name.value)), help);
         return None;
     }
-    let patterns = bounded(patterns, "patterns", findings);
-    let good =
-        patterns.iter().filter_map(|at| findings.accept(&at.span, TagGlobs::new([at.value.as_str()])).map(|_| at));
-    let good: Vec<&str> = good.map(|at| at.value.as_str()).collect();
+    let patterns = bounded(patterns, "patterns", "shorten the list", findings);
+    let is_good = |at: &&At<String>| findings.accept(&at.span, TagGlobs::new([at.value.as_str()])).is_some();
+    let good: Vec<&str> = patterns.iter().filter(is_good).map(|at| at.value.as_str()).collect();
     let tags = TagGlobs::new(good).ok().filter(|tags| !tags.is_all())?;
     fits.then(|| GroupSet { name: name.value.clone(), tags })
-}
-
-/// Returns `list`, or an empty one and a problem if it is too long.
-fn bounded<'a>(list: &'a [At<String>], what: &str, findings: &mut Diagnostics<'_>) -> &'a [At<String>] {
-    match list.get(LIST_MAX) {
-        Some(more) => {
-            findings.report(&more.span, format!("more than {LIST_MAX} {what}"), "shorten the list");
-            &[]
-        }
-        None => list,
-    }
 }
 
 /// Validates the name of a label or reviewer.

@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::path;
-use super::referenced_file::{ReferencedFile, referenced_file};
+use super::path::{self, ReferencedFile, referenced_file};
 use super::table::RegistryTable;
 use crate::model::image::{RegistryHost, is_repository_path};
 use crate::text::diagnostics::{At, Diagnostics, NameError};
@@ -66,22 +65,15 @@ fn registry(table: &RegistryTable, findings: &mut Diagnostics<'_>) -> RegistrySe
         findings.report(&ca.span, "`ca` has no effect with `plain-http`", "remove one of them");
     }
     if let Some(requests) = &table.requests {
-        match usize::try_from(requests.value) {
-            Ok(number @ 1..=256) => settings.requests = number,
-            _ => {
-                let message = format!("invalid value {} for `requests`", requests.value);
-                findings.report(&requests.span, message, "use a number from 1 to 256");
-            }
-        }
+        settings.requests = findings.in_range(requests, "requests", 256, "use").unwrap_or(settings.requests);
     }
     settings
 }
 
 fn mirror(text: &str) -> Result<Mirror, NameError> {
     if let Some((_, rest)) = text.split_once("://") {
-        return Err(
-            NameError::new(format!("`{text}` is a URL, not a mirror")).help(format!("remove the scheme: `{rest}`"))
-        );
+        let error = NameError::new(format!("`{text}` is a URL, not a mirror"));
+        return Err(error.help(format!("remove the scheme: `{rest}`")));
     }
     let (host, prefix) = text.split_once('/').map_or((text, None), |(host, prefix)| (host, Some(prefix)));
     if prefix.is_some_and(|prefix| !is_repository_path(prefix)) {

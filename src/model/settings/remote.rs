@@ -34,25 +34,17 @@ pub(super) fn remotes(
     findings: &mut Diagnostics<'_>,
 ) -> BTreeMap<RemoteName, RemoteSettings> {
     if let Some((more, _)) = written.0.get(REMOTES_MAX) {
-        findings.report(
-            &more.span,
-            format!("more than {REMOTES_MAX} remotes"),
-            "remove some; each pass contacts all of them",
-        );
+        let help = "remove some; each pass contacts all of them";
+        findings.report(&more.span, format!("more than {REMOTES_MAX} remotes"), help);
         return BTreeMap::new();
     }
     let read = |(key, table): &(At<String>, RemoteTable)| {
         let name = findings.parse::<RemoteName>(key);
-        let url = match &table.url {
-            Some(text) => findings.accept(&text.span, url(&text.value)),
-            None => {
-                if !incomplete.contains(&key.span.start) {
-                    let message = format!("the remote `{}` has no `url`", excerpt(&key.value));
-                    findings.report(&key.span, message, "add `url = \"https://git.example/team/repository\"`");
-                }
-                None
-            }
-        };
+        if table.url.is_none() && !incomplete.contains(&key.span.start) {
+            let message = format!("the remote `{}` has no `url`", excerpt(&key.value));
+            findings.report(&key.span, message, "add `url = \"https://git.example/team/repository\"`");
+        }
+        let url = table.url.as_ref().and_then(|text| findings.accept(&text.span, url(&text.value)));
         let branch_name = table.branch.as_ref().and_then(|text| findings.accept(&text.span, branch(&text.value)));
         let root = table.root.as_ref().filter(|text| !matches!(text.value.as_str(), "" | "."));
         let root = root.and_then(|text| findings.accept(&text.span, path::parse(text.value.trim_end_matches('/'))));
@@ -80,12 +72,9 @@ fn url(text: &str) -> Result<String, NameError> {
     match place.rsplit_once('@') {
         // It may be a token.
         Some((user, host)) if scheme != "ssh" || user.contains(':') => {
-            let shown = rest[place.len()..].to_owned();
-            Err(NameError::new("credentials in the URL of a remote").help(format!(
-                "write `{scheme}://{}{}`; credentials come from Git's credential helpers",
-                excerpt(host),
-                excerpt(&shown)
-            )))
+            let (host, path) = (excerpt(host), excerpt(&rest[place.len()..]));
+            let help = format!("write `{scheme}://{host}{path}`; credentials come from Git's credential helpers");
+            Err(NameError::new("credentials in the URL of a remote").help(help))
         }
         _ => Ok(text.to_owned()),
     }

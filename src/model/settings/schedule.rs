@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use crate::model::image::NameError;
-use crate::text::diagnostics::nearest;
+use crate::text::diagnostics::{did_you_mean, nearest};
 use fire_time::FireTimes;
 
 /// The number of invalid names for which the nearest time zone is suggested, which bounds the cost for a broken root.
@@ -21,29 +21,20 @@ const NEAREST_MAX: usize = 20;
 
 /// The schedule of a tag for `--due`.
 #[derive(Clone, Debug)]
-pub enum Schedule {
-    /// At the times of a cron expression.
-    Cron {
-        /// The expression as written.
-        text: Arc<str>,
-        /// The parsed expression.
-        cron: Arc<Cron>,
-        /// True if it matches every hour.
-        is_interval: bool,
-        /// The time zone of its fields.
-        zone: TimeZone,
-    },
-    /// Only on request: `never`.
-    Never,
+pub struct Schedule {
+    /// The expression as written, or `never`.
+    text: Arc<str>,
+    /// The parsed expression; `None` for `never`: only on request.
+    cron: Option<Arc<Cron>>,
+    /// True if the expression matches every hour.
+    is_interval: bool,
+    /// The time zone of its fields.
+    zone: TimeZone,
 }
 
 impl PartialEq for Schedule {
     fn eq(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::Cron { text: a, zone: x, .. }, Self::Cron { text: b, zone: y, .. }) => a == b && x == y,
-            (Self::Never, Self::Never) => true,
-            _ => false,
-        }
+        self.text == other.text && (self.is_never() || self.zone == other.zone)
     }
 }
 
@@ -54,62 +45,49 @@ impl Schedule {
     /// Returns an error with a remedy, if there is one.
     pub fn parse(text: &str, zone: &TimeZone) -> Result<Self, NameError> {
         let text = text.trim();
+        let never = Self { text: text.into(), cron: None, is_interval: false, zone: zone.clone() };
         if text == "never" {
-            return Ok(Self::Never);
+            return Ok(never);
         }
         let [_, hours, days, _, weekdays] = check_fields(text)?;
-        let is_interval = matches!(hours, "*" | "*/1" | "0-23" | "0-23/1");
         // crontab(5): both must match if one of them starts with `*`, else either.
         let both = days.starts_with('*') || weekdays.starts_with('*');
-        let parser =
-            CronParser::builder().seconds(Seconds::Disallowed).year(Year::Disallowed).dom_and_dow(both).build();
-        match parser.parse(text) {
-            Ok(cron) => Ok(Self::Cron { text: text.into(), cron: Arc::new(cron), is_interval, zone: zone.clone() }),
-            Err(error) => Err(NameError::new(format!("invalid schedule `{text}`: {error}"))
-                .help("write five fields as in crontab(5), e.g. `*/30 * * * *`, or `never`")),
-        }
+        let parser = CronParser::builder().seconds(Seconds::Disallowed).year(Year::Disallowed).dom_and_dow(both).build();
+        let cron = parser.parse(text).map_err(|error| {
+            NameError::new(format!("invalid schedule `{text}`: {error}"))
+                .help("write five fields as in crontab(5), e.g. `*/30 * * * *`, or `never`")
+        })?;
+        let is_interval = matches!(hours, "*" | "*/1" | "0-23" | "0-23/1");
+        Ok(Self { cron: Some(Arc::new(cron)), is_interval, ..never })
+    }
+
+    /// Returns true if it is `never`.
+    pub fn is_never(&self) -> bool {
+        self.cron.is_none()
     }
 
     /// Returns the same schedule in another time zone.
     #[must_use]
     pub fn in_zone(&self, zone: &TimeZone) -> Self {
-        match self {
-            Self::Never => Self::Never,
-            Self::Cron { text, cron, is_interval, .. } => {
-                let (text, cron) = (Arc::clone(text), Arc::clone(cron));
-                Self::Cron { text, cron, is_interval: *is_interval, zone: zone.clone() }
-            }
-        }
+        Self { zone: zone.clone(), ..self.clone() }
     }
 
     /// Returns true if it fired after `last` and not after `now`; without `last`, if it ever fires.
     pub fn is_due(&self, last: Option<Timestamp>, now: Timestamp) -> bool {
-        match (self, last) {
-            (Self::Never, _) => false,
-            (Self::Cron { .. }, None) => true,
-            (Self::Cron { .. }, Some(last)) => self.next_after(last).is_some_and(|next| next <= now),
-        }
+        last.map_or(!self.is_never(), |last| self.next_after(last).is_some_and(|next| next <= now))
     }
 
     /// Returns the first time after `moment`, if there is one.
     pub fn next_after(&self, moment: Timestamp) -> Option<Timestamp> {
-        match self {
-            Self::Never => None,
-            Self::Cron { cron, is_interval, zone, .. } => {
-                FireTimes { cron, zone, is_interval: *is_interval }.next_after(moment)
-            }
-        }
+        FireTimes { cron: self.cron.as_ref()?, zone: &self.zone, is_interval: self.is_interval }.next_after(moment)
     }
 }
 
 impl std::fmt::Display for Schedule {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Never => f.write_str("never"),
-            Self::Cron { text, zone, .. } => match zone.iana_name() {
-                Some(name) if name != "UTC" => write!(f, "{text} ({name})"),
-                _ => f.write_str(text),
-            },
+        match self.zone.iana_name() {
+            Some(name) if name != "UTC" && !self.is_never() => write!(f, "{} ({name})", self.text),
+            _ => f.write_str(&self.text),
         }
     }
 }
@@ -122,16 +100,13 @@ struct CronField {
     names: &'static [&'static str],
 }
 
+const MONTHS: [&str; 12] = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
+
 const FIELDS: [CronField; 5] = [
     CronField { name: "minute", least: 0, most: 59, names: &[] },
     CronField { name: "hour", least: 0, most: 23, names: &[] },
     CronField { name: "day of month", least: 1, most: 31, names: &[] },
-    CronField {
-        name: "month",
-        least: 1,
-        most: 12,
-        names: &["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"],
-    },
+    CronField { name: "month", least: 1, most: 12, names: &MONTHS },
     CronField { name: "day of week", least: 0, most: 7, names: &["sun", "mon", "tue", "wed", "thu", "fri", "sat"] },
 ];
 
@@ -163,31 +138,24 @@ fn check_fields(text: &str) -> Result<[&str; 5], NameError> {
 
 fn check_part(field: &CronField, part: &str) -> Result<(), NameError> {
     let CronField { name, least, most, .. } = *field;
-    let (range, step) = part.split_once('/').map_or((part, None), |(range, step)| (range, Some(step)));
     let bad = || {
         NameError::new(format!("invalid {name} `{part}`")).help(format!(
             "use numbers from {least} to {most}, `*`, ranges such as `{least}-{most}` or steps such as `*/2`"
         ))
     };
-    if let Some(step) = step {
-        if range != "*" && !range.contains('-') {
+    let range = match part.split_once('/') {
+        None => part,
+        Some((range, step)) if range != "*" && !range.contains('-') => {
             let help = format!("write a range, e.g. `{range}-{most}/{step}`");
             let message = format!("`{part}` is not supported: crontab(5) allows steps only after `*` or a range");
             return Err(NameError::new(message).help(help));
         }
-        let step: u32 = number(step).ok_or_else(bad)?;
-        if step == 0 || step > most {
-            return Err(bad());
-        }
-    }
+        Some((range, step)) => number(step).filter(|step| (1..=most).contains(step)).map(|_| range).ok_or_else(bad)?,
+    };
     if range == "*" {
         return Ok(());
     }
-    let (from, to) = range.split_once('-').unwrap_or((range, range));
-    let (from, to) = (value(field, from).ok_or_else(bad)?, value(field, to).ok_or_else(bad)?);
-    if from < least || to > most {
-        return Err(bad());
-    }
+    let (from, to) = bounds(field, part).filter(|(from, to)| *from >= least && *to <= most).ok_or_else(bad)?;
     if from > to {
         return Err(NameError::new(format!("the range `{range}` is reversed"))
             .help(format!("write two ranges: `{from}-{most},{least}-{to}`")));
@@ -195,10 +163,16 @@ fn check_part(field: &CronField, part: &str) -> Result<(), NameError> {
     Ok(())
 }
 
+/// Returns the first and the last value of a part, unless it is `*`.
+fn bounds(field: &CronField, part: &str) -> Option<(u32, u32)> {
+    let range = part.split_once('/').map_or(part, |(range, _)| range);
+    let (from, to) = range.split_once('-').unwrap_or((range, range));
+    Some((value(field, from)?, value(field, to)?))
+}
+
 /// Parses at most four digits.
 fn number(text: &str) -> Option<u32> {
-    let plain = !text.is_empty() && text.len() <= 4 && text.bytes().all(|b| b.is_ascii_digit());
-    plain.then(|| text.parse().ok()).flatten()
+    Some(text).filter(|text| text.len() <= 4 && text.bytes().all(|b| b.is_ascii_digit()))?.parse().ok()
 }
 
 fn value(field: &CronField, text: &str) -> Option<u32> {
@@ -208,21 +182,13 @@ fn value(field: &CronField, text: &str) -> Option<u32> {
 
 /// Returns true if the lowest of `days` exists in any of `months`; both are valid.
 fn any_day_exists(days: &str, months: &str) -> bool {
-    let span = |field: &CronField, part: &str| {
-        let range = part.split_once('/').map_or(part, |(range, _)| range);
-        let (from, to) = range.split_once('-').unwrap_or((range, range));
-        Some((value(field, from)?, value(field, to)?))
-    };
-    let least = days.split(',').filter_map(|part| span(&FIELDS[2], part)).map(|(from, _)| from).min().unwrap_or(1);
+    let least = days.split(',').filter_map(|part| bounds(&FIELDS[2], part)).map(|(from, _)| from).min().unwrap_or(1);
     months.split(',').any(|part| {
-        let (from, to) = span(&FIELDS[3], part).unwrap_or((1, 12));
-        (from..=to).any(|month| {
-            let last = match month {
-                2 => 29,
-                4 | 6 | 9 | 11 => 30,
-                _ => 31,
-            };
-            least <= last
+        let (from, to) = bounds(&FIELDS[3], part).unwrap_or((1, 12));
+        (from..=to).any(|month| match month {
+            2 => least <= 29,
+            4 | 6 | 9 | 11 => least <= 30,
+            _ => true,
         })
     })
 }
@@ -237,22 +203,14 @@ pub(crate) struct Schedules {
 impl Schedules {
     /// Parses a schedule for `zone`.
     pub(crate) fn schedule(&mut self, text: &str, zone: &TimeZone) -> Result<Schedule, NameError> {
-        if let Some(read) = self.schedules.get(text) {
-            return read.clone().map(|schedule| schedule.in_zone(zone));
-        }
-        let read = Schedule::parse(text, zone);
-        self.schedules.insert(text.to_owned(), read.clone());
-        read
+        let read = self.schedules.entry(text.to_owned()).or_insert_with(|| Schedule::parse(text, zone));
+        read.clone().map(|schedule| schedule.in_zone(zone))
     }
 
     /// Looks up a time zone of the IANA database.
     pub(crate) fn zone(&mut self, name: &str) -> Result<TimeZone, NameError> {
-        if let Some(read) = self.zones.get(name) {
-            return read.clone();
-        }
-        let read = zone(name, self.zones.len() < NEAREST_MAX);
-        self.zones.insert(name.to_owned(), read.clone());
-        read
+        let look = self.zones.len() < NEAREST_MAX;
+        self.zones.entry(name.to_owned()).or_insert_with(|| zone(name, look)).clone()
     }
 }
 
@@ -264,10 +222,8 @@ fn zone(name: &str, look: bool) -> Result<TimeZone, NameError> {
     }
     let all = look.then(|| jiff::tz::db().available());
     let known: Vec<String> = all.into_iter().flatten().map(|name| name.to_string()).collect();
-    let help = match nearest(name, known.iter().map(String::as_str)) {
-        Some(near) => format!("did you mean `{near}`?"),
-        None => "write a name of the IANA database, e.g. `Europe/Berlin`".to_owned(),
-    };
+    let write = || "write a name of the IANA database, e.g. `Europe/Berlin`".to_owned();
+    let help = nearest(name, known.iter().map(String::as_str)).map_or_else(write, did_you_mean);
     Err(NameError::new(format!("unknown time zone `{name}`")).help(help))
 }
 

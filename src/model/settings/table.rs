@@ -63,7 +63,7 @@ pub(crate) struct ImportTable {
     /// Time zone of the schedule, e.g. `Europe/Berlin`; default: UTC.
     pub(crate) timezone: Option<At<String>>,
     /// Platforms that an index must have, e.g. `linux/amd64`.
-    pub(crate) platforms: Option<Vec<At<String>>>,
+    pub(crate) platforms: Option<At<Vec<At<String>>>>,
     /// Minimum age of a digest before it is pinned, measured from when pinstream first saw it, e.g. `3d`.
     pub(crate) soak: Option<At<String>>,
     /// Reaction when the registry goes back to an earlier digest: `hold`, `allow` or `warn`.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::text::diagnostics::{At, Diagnostics, Problem, SourceFile, is_bidi_control};
+use crate::text::diagnostics::{At, Diagnostics, Problem, SourceFile, is_unprintable};
 use crate::text::template::Template;
 use crate::text::toml::Entries;
 
@@ -15,11 +15,8 @@ pub(crate) fn annotations(written: Entries<At<String>>, findings: &mut Diagnosti
     let mut annotations = BTreeMap::new();
     for (key, text) in written.0 {
         if key.value.is_empty() || key.value.contains(char::is_whitespace) {
-            findings.report(
-                &key.span,
-                "invalid annotation name",
-                "use a name without spaces, e.g. `acme.example/owner`",
-            );
+            let help = "use a name without spaces, e.g. `acme.example/owner`";
+            findings.report(&key.span, "invalid annotation name", help);
         }
         if is_text(&key, findings) && is_text(&text, findings) {
             annotations.insert(key.value, text.value);
@@ -30,7 +27,7 @@ pub(crate) fn annotations(written: Entries<At<String>>, findings: &mut Diagnosti
 
 /// Returns true if `text` is printable; line breaks and tabs are allowed.
 pub(crate) fn is_text(text: &At<String>, findings: &mut Diagnostics<'_>) -> bool {
-    let odd = text.value.chars().find(|c| (c.is_control() && !matches!(c, '\n' | '\t' | '\r')) || is_bidi_control(*c));
+    let odd = text.value.chars().find(|c| is_unprintable(*c));
     if let Some(odd) = odd {
         let message = format!("unprintable character U+{:04X}", u32::from(odd));
         findings.report(&text.span, message, "remove it");
@@ -52,12 +49,13 @@ pub(super) fn template(
 }
 
 /// Returns `list`, or reports a list that is too long and returns an empty one.
-pub(super) fn bounded<'a>(list: &'a [At<String>], what: &str, findings: &mut Diagnostics<'_>) -> &'a [At<String>] {
-    match list.get(LIST_MAX) {
-        Some(more) => {
-            findings.report(&more.span, format!("more than {LIST_MAX} {what}"), "remove some");
-            &[]
-        }
-        None => list,
-    }
+pub(super) fn bounded<'a>(
+    list: &'a [At<String>],
+    what: &str,
+    help: &str,
+    findings: &mut Diagnostics<'_>,
+) -> &'a [At<String>] {
+    let Some(more) = list.get(LIST_MAX) else { return list };
+    findings.report(&more.span, format!("more than {LIST_MAX} {what}"), help);
+    &[]
 }

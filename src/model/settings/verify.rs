@@ -2,8 +2,7 @@
 
 use std::ops::Range;
 
-use super::path;
-use super::referenced_file::{ReferencedFile, referenced_file};
+use super::path::{self, ReferencedFile, referenced_file};
 use super::table::VerifyTable;
 use crate::signature::{Anchor, CertificateIdentity, Verify};
 use crate::text::diagnostics::{At, Diagnostics};
@@ -53,30 +52,26 @@ pub(super) fn verify(written: &At<VerifyTable>, findings: &mut Diagnostics<'_>) 
     let is_within = |place: &Range<usize>| span.start <= place.start && place.end <= span.end;
     let was_reported = findings.problems.iter().any(|problem| problem.span.as_ref().is_some_and(is_within));
     let root = trusted_root.as_ref().map(|text| findings.accept(&text.span, path::parse(&text.value)));
-    if let (Some(issuer), Some(identity)) = (issuer, identity) {
-        let (issuer, identity) = (findings.parse(issuer), findings.parse(identity));
-        let trusted_root = match root {
-            Some(path) => Some(path?),
-            None => None,
-        };
-        return Some(Verify::Keyless(CertificateIdentity { issuer: issuer?, identity: identity?, trusted_root }));
-    }
-    if was_reported {
-        return None;
-    }
-    match (issuer, identity) {
-        (Some(issuer), _) => {
+    let (place, message, help) = match (issuer, identity) {
+        (Some(issuer), Some(identity)) => {
+            let (issuer, identity) = (findings.parse(issuer), findings.parse(identity));
+            let trusted_root = root.map_or(Some(None), |path| path.map(Some))?;
+            return Some(Verify::Keyless(CertificateIdentity { issuer: issuer?, identity: identity?, trusted_root }));
+        }
+        _ if was_reported => return None,
+        (Some(issuer), None) => {
             let help = "add `identity = \"…\"`, e.g. `release@acme.example` or the URL of a workflow";
-            findings.report(&issuer.span, "`issuer` without `identity`", help);
+            (&issuer.span, "`issuer` without `identity`", help)
         }
         (None, Some(identity)) => {
             let help = "add `issuer = \"https://…\"`, e.g. `https://token.actions.githubusercontent.com`";
-            findings.report(&identity.span, "`identity` without `issuer`", help);
+            (&identity.span, "`identity` without `issuer`", help)
         }
         (None, None) => {
             let help = "add `key = \"cosign.pub\"`, a file of this root, or `issuer` and `identity`";
-            findings.report(span, "`verify` names no signer", help);
+            (span, "`verify` names no signer", help)
         }
-    }
+    };
+    findings.report(place, message, help);
     None
 }

@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 
 use super::{Definitions, Discovery, Tag, TagSource};
 use crate::model::image::{ImageRef, StreamName, TagId, TagName};
-use crate::model::settings::ImportSettings;
 
 /// The number of omitted tags that are named.
 const NAMED: usize = 5;
@@ -40,13 +39,9 @@ pub fn expand<'a>(
             Some(tags) => {
                 let fit = discover.select.ranked(tags);
                 if let Some(left) = fit.get(discover.limit..).filter(|left| !left.is_empty()) {
-                    let left = left.iter().take(NAMED).map(|tag| TagName::clone(tag)).collect();
-                    cut.push(TruncatedDiscovery {
-                        stream: stream.clone(),
-                        matching: fit.len(),
-                        taken: discover.limit,
-                        omitted: left,
-                    });
+                    let omitted = left.iter().take(NAMED).map(|tag| TagName::clone(tag)).collect();
+                    let (stream, matching, taken) = (stream.clone(), fit.len(), discover.limit);
+                    cut.push(TruncatedDiscovery { stream, matching, taken, omitted });
                 }
                 fit.into_iter().take(discover.limit).cloned().collect()
             }
@@ -74,17 +69,10 @@ impl Discovery {
     fn define(&self, stream: &StreamName, tags: Vec<TagName>, among: &mut BTreeMap<TagId, Tag>) {
         for tag in tags {
             let id = TagId { stream: stream.clone(), tag };
-            let found = self.tag(&id.tag);
-            among.entry(id).or_insert(found);
+            let image = ImageRef::tagged(self.repository.clone(), id.tag.clone());
+            let source = TagSource::Image { image, platform: None };
+            among.entry(id).or_insert_with(|| Tag { discovered: true, ..Tag::new(source, self.import.clone()) });
         }
-    }
-
-    /// Creates the tag of the stream for `tag` of the repository.
-    fn tag(&self, tag: &TagName) -> Tag {
-        let image = ImageRef::tagged(self.repository.clone(), tag.clone());
-        let ImportSettings { schedule, platforms, adoption, .. } = self.import.clone();
-        let source = TagSource::Image { image, platform: None };
-        Tag { source, platforms, schedule, adoption, annotations: Default::default(), discovered: true }
     }
 
     /// Returns the tags that were discovered before and still match.
@@ -97,11 +85,6 @@ impl Discovery {
                 && self.select.admits(&id.tag)
         };
         pinned.filter(is_ours).map(|(id, _)| id.tag.clone()).collect()
-    }
-
-    /// Returns true if `tag` may be discovered.
-    pub fn admits(&self, tag: &TagName) -> bool {
-        self.select.admits(tag)
     }
 }
 

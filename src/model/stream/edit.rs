@@ -35,15 +35,13 @@ pub fn define(text: &str, stream: &StreamName, tag: &TagName, new: &NewTag) -> R
     match file.find(tag) {
         None => file.add(tag, &keys),
         Some(TagLocation::Text(value)) => Ok(splice(text, value, &short(&keys))),
-        Some(TagLocation::Keys(_)) => {
-            let mut text = text.to_owned();
-            let source = |keys: &TagKeys| keys.items.iter().find(|item| item.is_one_of(&SOURCES)).cloned();
-            let Some(anchor) = EditableFile::parse(&text)?.keys(tag).as_ref().and_then(source) else {
-                return EditableFile::parse(&remove(&text, tag)?.unwrap_or_default())?.add(tag, &keys);
+        Some(TagLocation::Keys(found)) => {
+            let Some(anchor) = found.anchor() else {
+                return EditableFile::parse(&remove(text, tag)?.unwrap_or_default())?.add(tag, &keys);
             };
             let (key, value) = &keys[0];
-            text = splice(&text, anchor.value, value);
-            text = splice(&text, anchor.key, key);
+            let mut text = splice(text, anchor.value.clone(), value);
+            text = splice(&text, anchor.key.clone(), key);
             let follows = *key == "follow";
             let obsolete = WITH_SOURCE.into_iter().chain(SOURCES).chain(follows.then_some("platforms"));
             for name in obsolete.filter(|name| keys.iter().all(|(key, _)| key != name)) {
@@ -121,10 +119,8 @@ fn with_key(text: &str, tag: &str, key: &str, value: &str) -> Result<String, Inv
         return Ok(splice(&text, item.value.clone(), value));
     }
     let Some(anchor) = keys.anchor() else { return Ok(text) };
-    Ok(match keys.inline {
-        true => inline::after(&text, anchor, &format!("{key} = {value}")),
-        false => lines::after(&text, anchor, &format!("{key} = {value}")),
-    })
+    let pair = format!("{key} = {value}");
+    Ok(if keys.inline { inline::after(&text, anchor, &pair) } else { lines::after(&text, anchor, &pair) })
 }
 
 /// Removes `key` of a tag, with everything below it.
@@ -209,10 +205,7 @@ impl TagKeys {
 impl<'t> EditableFile<'t> {
     fn parse(text: &'t str) -> Result<Self, InvalidToml> {
         let document = DeTable::parse(text).map_err(|error| InvalidToml(error.message().to_owned()))?;
-        let mut items = Vec::new();
-        walk(text, document.get_ref(), &[], &mut items);
-        items.sort_by_key(|item| item.key.start);
-        Ok(Self { text, items })
+        Ok(Self { text, items: items(text, document.get_ref(), &[]) })
     }
 
     /// Returns the items that contain tags: those of the file, or of the inline table `tags`.
@@ -240,10 +233,7 @@ impl<'t> EditableFile<'t> {
     }
 
     fn keys(&self, tag: &str) -> Option<TagKeys> {
-        match self.find(tag)? {
-            TagLocation::Keys(keys) => Some(keys),
-            TagLocation::Text(_) => None,
-        }
+        if let Some(TagLocation::Keys(keys)) = self.find(tag) { Some(keys) } else { None }
     }
 
     /// Removes the first item at or below `path`; `None` if there is none.
@@ -280,26 +270,20 @@ impl<'t> EditableFile<'t> {
         let header = |item: &&EditItem| matches!(item.kind, ItemKind::Header);
         let is_tags = |item: &&EditItem| header(item) && item.path == ["tags"];
         let begin = self.items.iter().position(|item| is_tags(&item));
-        let from = begin.unwrap_or_default();
-        let section: Vec<&EditItem> = match begin {
-            Some(at) => self.items[at + 1..].iter().take_while(|item| !header(item)).collect(),
-            None => {
-                self.items.iter().take_while(|item| !header(item)).filter(|item| item.is_below(&["tags"])).collect()
-            }
-        };
-        if let Some(last) = section.last() {
-            let dotted = if begin.is_some() { "" } else { "tags." };
+        let section = self.items[begin.map_or(0, |at| at + 1)..].iter().take_while(|item| !header(item));
+        let dotted = if begin.is_some() { "" } else { "tags." };
+        if let Some(last) = section.filter(|item| begin.is_some() || item.is_below(&["tags"])).last() {
             let base = lines::indent(self.text, last.key.start);
             return Ok(lines::below(self.text, last, &format!("{base}{dotted}{entry}")));
         }
-        if begin.is_some() {
-            return Ok(lines::below(self.text, &self.items[from], &entry));
+        if let Some(at) = begin {
+            return Ok(lines::below(self.text, &self.items[at], &entry));
         }
         let eol = lines::eol(self.text);
         let has_tags = self.items.iter().any(|item| item.is_below(&["tags"]));
         let block = if has_tags {
-            let lines: Vec<String> = keys.iter().map(|(key, value)| format!("{key} = {value}{eol}")).collect();
-            format!("[tags.{}]{eol}{}", key(tag), lines.concat())
+            let lines: String = keys.iter().map(|(key, value)| format!("{key} = {value}{eol}")).collect();
+            format!("[tags.{}]{eol}{lines}", key(tag))
         } else {
             format!("[tags]{eol}{entry}{eol}")
         };
@@ -307,34 +291,29 @@ impl<'t> EditableFile<'t> {
     }
 }
 
-fn walk(text: &str, table: &DeTable<'_>, above: &[String], items: &mut Vec<EditItem>) {
+fn items(text: &str, table: &DeTable<'_>, above: &[String]) -> Vec<EditItem> {
+    let mut found = Vec::new();
     for (name, value) in table {
         let path: Vec<String> = above.iter().cloned().chain([name.get_ref().clone().into_owned()]).collect();
-        let (key, span) = (name.span(), value.span());
-        let kind = match value.get_ref() {
-            // The span of a table is its braces, its header, or that part of a dotted key.
-            DeValue::Table(inner) => match text.as_bytes().get(span.start) {
-                Some(b'{') => {
-                    let mut inner_items = Vec::new();
-                    walk(text, inner, &path, &mut inner_items);
-                    inner_items.sort_by_key(|item| item.key.start);
-                    ItemKind::Inline(inner_items)
-                }
-                Some(b'[') => {
-                    walk(text, inner, &path, items);
-                    items.push(EditItem { path, key: span.clone(), value: span, kind: ItemKind::Header });
+        let (mut key, span) = (name.span(), value.span());
+        // The span of a table is its braces, its header, or that part of a dotted key.
+        let kind = match (value.get_ref(), text.as_bytes().get(span.start)) {
+            (DeValue::Table(inner), Some(b'{')) => ItemKind::Inline(items(text, inner, &path)),
+            (DeValue::Table(inner), first) => {
+                found.extend(items(text, inner, &path));
+                if first != Some(&b'[') {
                     continue;
                 }
-                _ => {
-                    walk(text, inner, &path, items);
-                    continue;
-                }
-            },
-            DeValue::Array(elements) => ItemKind::List(elements.iter().last().map(|element| element.span().end)),
+                key = span.clone();
+                ItemKind::Header
+            }
+            (DeValue::Array(elements), _) => ItemKind::List(elements.iter().last().map(|element| element.span().end)),
             _ => ItemKind::Other,
         };
-        items.push(EditItem { path, key, value: span, kind });
+        found.push(EditItem { path, key, value: span, kind });
     }
+    found.sort_by_key(|item| item.key.start);
+    found
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::{Definitions, TagSource};
 use crate::model::image::{FollowedTag, NameError, RemoteName, RemoteTag, StreamName, TagId, TagName};
 use crate::model::settings::remote::RemoteSettings;
-use crate::text::diagnostics::{Problem, SourceFile, nearest};
+use crate::text::diagnostics::{Problem, SourceFile, did_you_mean, nearest};
 use crate::text::escape::excerpt;
 
 /// The number of missing tags for which the nearest one is suggested, which bounds the cost for a broken root.
@@ -42,7 +42,7 @@ pub(crate) struct FollowTargets<'a> {
 
 /// Returns all tags: first those that follow none, sorted, then [`followers`].
 pub fn order(definitions: &Definitions) -> Vec<TagId> {
-    let others = definitions.tags.iter().filter(|(_, tag)| !matches!(tag.source, TagSource::Follow(_)));
+    let others = definitions.tags.iter().filter(|(_, tag)| tag.source.target().is_none());
     others.map(|(id, _)| id).chain(followers(definitions)).cloned().collect()
 }
 
@@ -52,10 +52,10 @@ pub fn order(definitions: &Definitions) -> Vec<TagId> {
 pub fn followers(definitions: &Definitions) -> Vec<&TagId> {
     let mut order = Vec::new();
     let mut seen: HashSet<&TagId> = HashSet::new();
-    for (tag, _) in definitions.tags.iter().filter(|(_, tag)| matches!(tag.source, TagSource::Follow(_))) {
+    for (tag, _) in definitions.tags.iter().filter(|(_, tag)| tag.source.target().is_some()) {
         let mut path = Vec::new();
         let mut next = tag;
-        while let Some(target) = followed(definitions, next).filter(|_| seen.insert(next)) {
+        while let Some(target) = definitions.target(next).filter(|_| seen.insert(next)) {
             path.push(next);
             next = target;
         }
@@ -65,13 +65,6 @@ pub fn followers(definitions: &Definitions) -> Vec<&TagId> {
         order.extend(path[..turn].iter().rev());
     }
     order
-}
-
-fn followed<'a>(definitions: &'a Definitions, tag: &TagId) -> Option<&'a TagId> {
-    match &definitions.tags.get(tag)?.source {
-        TagSource::Follow(target) => Some(target),
-        TagSource::Image { .. } | TagSource::Select { .. } | TagSource::Remote(_) => None,
-    }
 }
 
 /// Parses the value of `follow` in `stream`.
@@ -92,11 +85,11 @@ pub(super) fn check(known: &FollowTargets<'_>, followers: &[Follower]) -> Vec<Pr
     let mut looked_up = 0;
     for follower in followers {
         problems.extend(unknown_remote(known, follower));
-        let Some(target) = followed(known.definitions, &follower.tag) else { continue };
+        let Some(target) = known.definitions.target(&follower.tag) else { continue };
         let is_there = known.definitions.tags.contains_key(target)
             || known.broken.contains(target)
             || known.unread.contains(&target.stream)
-            || known.definitions.discover.get(&target.stream).is_some_and(|found| found.admits(&target.tag));
+            || known.definitions.discover.get(&target.stream).is_some_and(|found| found.select.admits(&target.tag));
         if !is_there {
             looked_up += 1;
             let help = (looked_up <= NEAREST_MAX).then(|| help(known, follower, target));
@@ -116,23 +109,18 @@ fn unknown_remote(known: &FollowTargets<'_>, follower: &Follower) -> Option<Prob
     };
     let remotes = known.remotes.filter(|remotes| !remotes.contains_key(remote))?;
     let message = format!("`{}` follows a tag of the remote `{remote}`, which does not exist", follower.tag);
-    let help = match nearest(remote.as_str(), remotes.keys().map(RemoteName::as_str)) {
-        Some(near) => format!("did you mean `{near}`?"),
-        None => format!("add `[remote.{remote}]` and its `url` to `pinstream.toml`"),
-    };
+    let add = || format!("add `[remote.{remote}]` and its `url` to `pinstream.toml`");
+    let near = nearest(remote.as_str(), remotes.keys().map(RemoteName::as_str));
+    let help = near.map_or_else(add, did_you_mean);
     Some(Problem::at(&follower.file, follower.place.clone(), message).help(help))
 }
 
 fn help(known: &FollowTargets<'_>, follower: &Follower, target: &TagId) -> String {
     let definitions = known.definitions;
     let tags_of = |stream: &StreamName| {
-        let stream = stream.clone();
-        let all = definitions.tags.keys();
-        all.skip_while({
-            let stream = stream.clone();
-            move |tag| tag.stream < stream
-        })
-        .take_while(move |tag| tag.stream == stream)
+        let (before, of) = (stream.clone(), stream.clone());
+        let from = definitions.tags.keys().skip_while(move |tag| tag.stream < before);
+        from.take_while(move |tag| tag.stream == of)
     };
     let written = follower.file.text.get(follower.place.clone()).unwrap_or_default().trim_matches(['"', '\'']);
     if let (false, Ok(stream)) = (written.contains(':'), written.parse::<StreamName>())
@@ -146,10 +134,8 @@ fn help(known: &FollowTargets<'_>, follower: &Follower, target: &TagId) -> Strin
             return format!("did you mean `{}:{near}`?", target.stream);
         }
         let some: Vec<String> = tags_of(&target.stream).take(5).map(|tag| format!("`{tag}`")).collect();
-        return match some.is_empty() {
-            true => format!("the stream `{}` has no tags", target.stream),
-            false => format!("the stream `{}` has {}", target.stream, some.join(", ")),
-        };
+        let some = if some.is_empty() { "no tags".to_owned() } else { some.join(", ") };
+        return format!("the stream `{}` has {some}", target.stream);
     }
     let near = nearest(target.stream.as_str(), definitions.streams.keys().map(StreamName::as_str));
     match near {
@@ -165,44 +151,39 @@ fn help(known: &FollowTargets<'_>, follower: &Follower, target: &TagId) -> Strin
 fn cycles(definitions: &Definitions, followers: &[Follower]) -> Vec<Problem> {
     // The round in which each tag was reached: reaching it twice in one round closes a cycle.
     let mut rounds: HashMap<&TagId, usize> = HashMap::with_capacity(followers.len());
-    let mut starts: Vec<(&TagId, Vec<&TagId>)> = Vec::new();
+    let mut cycles: Vec<Vec<&TagId>> = Vec::new();
     for (round, follower) in followers.iter().enumerate() {
         let mut path: Vec<&TagId> = Vec::new();
         let mut next = Some(&follower.tag);
         while let Some(tag) = next.filter(|tag| !rounds.contains_key(tag)) {
             rounds.insert(tag, round);
             path.push(tag);
-            next = followed(definitions, tag);
+            next = definitions.target(tag);
         }
         let Some(closing) = next.filter(|tag| rounds.get(tag) == Some(&round)) else { continue };
         let Some(from) = path.iter().position(|tag| *tag == closing) else { continue };
         let mut cycle = path.split_off(from);
         let least = cycle.iter().enumerate().min_by_key(|(_, tag)| **tag).map_or(0, |(at, _)| at);
         cycle.rotate_left(least);
-        starts.push((cycle[0], cycle));
+        cycles.push(cycle);
     }
-    let mut by_tag: HashMap<&TagId, &Follower> = HashMap::new();
-    if !starts.is_empty() {
-        by_tag.extend(followers.iter().map(|follower| (&follower.tag, follower)));
+    if cycles.is_empty() {
+        return Vec::new();
     }
-    let problem = |(first, cycle): (&TagId, Vec<&TagId>)| {
+    let by_tag: HashMap<&TagId, &Follower> = followers.iter().map(|follower| (&follower.tag, follower)).collect();
+    let problem = |cycle: Vec<&TagId>| {
+        let (first, more) = (cycle[0], cycle.len().saturating_sub(PATH_MAX));
         let follower = by_tag.get(first)?;
-        let message = match cycle.as_slice() {
+        let mut path: Vec<String> = cycle.iter().take(PATH_MAX).map(ToString::to_string).collect();
+        path.extend((more > 0).then(|| format!("{more} more")));
+        let message = match path.as_slice() {
             [only] => format!("`{only}` follows itself"),
-            _ => {
-                let more = cycle.len().saturating_sub(PATH_MAX);
-                let mut path: Vec<String> = cycle.iter().take(PATH_MAX).map(|tag| tag.to_string()).collect();
-                if more > 0 {
-                    path.push(format!("{more} more"));
-                }
-                path.push(first.to_string());
-                format!("`{first}` follows itself: {}", path.join(" → "))
-            }
+            _ => format!("`{first}` follows itself: {} → {first}", path.join(" → ")),
         };
         let problem = Problem::at(&follower.file, follower.place.clone(), message);
         Some(problem.help("define one of the tags by an image"))
     };
-    starts.into_iter().filter_map(problem).collect()
+    cycles.into_iter().filter_map(problem).collect()
 }
 
 #[cfg(test)]

@@ -10,8 +10,9 @@ use std::fmt;
 use regex_lite::Regex;
 use semver::Version;
 
+use crate::model::image::priority::{self, PriorityKey};
 use crate::model::image::version::TagVersion;
-use crate::model::image::{NameError, TagName, priority};
+use crate::model::image::{NameError, TagName};
 pub use range::VersionRange;
 
 /// The longest pattern, in bytes.
@@ -80,23 +81,7 @@ enum SortKey<'t> {
     /// Numbers as text without leading zeros, after their length; missing groups come first.
     Numbers(Vec<Option<(usize, &'t str)>>),
     Letters(Vec<Option<&'t str>>),
-    Usual(Reverse<UsualOrder<'t>>),
-}
-
-/// A name in display order ([`priority`]), which puts the highest first.
-#[derive(Debug, PartialEq, Eq)]
-struct UsualOrder<'t>(&'t str);
-
-impl Ord for UsualOrder<'_> {
-    fn cmp(&self, other: &Self) -> Ordering {
-        priority::compare(self.0, other.0)
-    }
-}
-
-impl PartialOrd for UsualOrder<'_> {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
+    Usual(Reverse<PriorityKey<'t>>),
 }
 
 /// A matching tag with its sort key.
@@ -181,7 +166,7 @@ impl Select {
             }
             Order::Number => (SortKey::Numbers(parts.into_iter().map(number).collect::<Option<_>>()?), 0),
             Order::Alphabet => (SortKey::Letters(parts), 0),
-            Order::Priority => (SortKey::Usual(Reverse(UsualOrder(tag.as_str()))), 0),
+            Order::Priority => (SortKey::Usual(Reverse(priority::key(tag.as_str()))), 0),
         };
         Some(RankedTag { key, parts, tag })
     }

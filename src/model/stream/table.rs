@@ -5,12 +5,13 @@ use std::sync::LazyLock;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use toml::de::{DeTable, DeValue};
+use toml::value::Datetime;
 
 use crate::model::settings::table::{ImportTable, VerifyTable};
 use crate::text::diagnostics::{At, Diagnostics, nearest};
 use crate::text::escape::excerpt;
 use crate::text::toml::schema_check::SchemaShape;
-use crate::text::toml::{DateOrTime, Entries, StringOr};
+use crate::text::toml::{Entries, StringOr, datetime_schema};
 
 /// The shape of a stream file.
 pub(super) static SHAPE: LazyLock<SchemaShape> = LazyLock::new(SchemaShape::of::<StreamTable>);
@@ -95,7 +96,8 @@ pub(crate) struct HoldTable {
     /// Reason for the hold.
     pub(crate) reason: Option<At<String>>,
     /// End of the hold: a date, from midnight UTC, or a date and time.
-    pub(crate) until: Option<At<DateOrTime>>,
+    #[schemars(schema_with = "datetime_schema")]
+    pub(crate) until: Option<At<Datetime>>,
 }
 
 /// Makes each matching tag of a repository a tag of the stream.

@@ -14,7 +14,6 @@ use super::table::{SHAPE, StreamTable, unquoted};
 use super::{Definitions, Stream};
 use crate::model::image::{RemoteName, StreamName, TagId, TagName};
 use crate::model::settings::ImportSettings;
-use crate::model::settings::import_overlay::ImportOverlay;
 use crate::model::settings::remote::RemoteSettings;
 use crate::model::settings::schedule::Schedules;
 use crate::model::settings::user_text::{annotations, is_text};
@@ -36,7 +35,7 @@ pub(crate) struct DefinitionsDraft {
     /// Tags with problems, which may be followed nevertheless.
     broken: HashSet<TagId>,
     /// Streams that were not read completely.
-    unread: HashSet<StreamName>,
+    pub(crate) unread: HashSet<StreamName>,
     /// The number of tags read, valid or not.
     tags: usize,
 }
@@ -69,9 +68,8 @@ impl DefinitionsDraft {
             self.unread.insert(name);
             return findings.problems;
         }
-        let written = ImportOverlay::of(&table.import);
-        let anchors = verify::trust_file(written.verify, &findings).into_iter().collect();
-        let defaults = written.overlay(defaults, schedules, &mut findings);
+        let anchors = verify::trust_file(table.import.verify.as_ref(), &findings).into_iter().collect();
+        let defaults = table.import.overlay(defaults, schedules, &mut findings);
         let mut tags = TagReader { stream: &name, defaults: &defaults, schedules, findings, anchors };
         for (key, entry) in table.tags.0 {
             let Some(tag) = tags.findings.parse::<TagName>(&key) else { continue };
@@ -104,11 +102,6 @@ impl DefinitionsDraft {
         }
         self.definitions.streams.insert(name, Stream { description, annotations });
         findings.problems
-    }
-
-    /// Records a stream whose file cannot be read.
-    pub(crate) fn mark_unread(&mut self, name: StreamName) {
-        self.unread.insert(name);
     }
 
     /// Checks followers across all streams: followed tags exist and there are no cycles. `remotes` are the other

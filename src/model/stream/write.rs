@@ -2,8 +2,6 @@
 //!
 //! The file belongs to the user from then on: nothing here reads or changes an existing one.
 
-use std::fmt::Write as _;
-
 use crate::model::image::{ImageRef, Platform, RemoteTag, StreamName, TagId, TagName};
 use crate::text::escape::{is_deceptive, toml_string};
 
@@ -58,7 +56,7 @@ pub fn render(name: &StreamName, stream: &NewStream) -> String {
     let mut out = String::new();
     comments(&mut out, &stream.comments);
     if let Some(description) = &stream.description {
-        line(&mut out, format_args!("description = {}", toml_string(description)));
+        out.push_str(&format!("description = {}\n", toml_string(description)));
     }
     if !stream.annotations.is_empty() {
         table(&mut out, "annotations");
@@ -70,17 +68,17 @@ pub fn render(name: &StreamName, stream: &NewStream) -> String {
     }
     for (tag, new) in plain {
         comments(&mut out, &new.comments);
-        line(&mut out, format_args!("{} = {}", key(tag.as_str()), short(&keys(name, new))));
+        out.push_str(&format!("{} = {}\n", key(tag.as_str()), short(&keys(name, new))));
     }
     for (tag, new) in long {
         out.push('\n');
         comments(&mut out, &new.comments);
         let tag = key(tag.as_str());
-        line(&mut out, format_args!("[tags.{tag}]"));
+        out.push_str(&format!("[tags.{tag}]\n"));
         for (key, value) in keys(name, new) {
-            line(&mut out, format_args!("{key} = {value}"));
+            out.push_str(&format!("{key} = {value}\n"));
         }
-        line(&mut out, format_args!("[tags.{tag}.annotations]"));
+        out.push_str(&format!("[tags.{tag}.annotations]\n"));
         pairs(&mut out, &new.annotations);
     }
     if !stream.tail.is_empty() {
@@ -121,18 +119,18 @@ fn table(out: &mut String, name: &str) {
     if !out.is_empty() {
         out.push('\n');
     }
-    line(out, format_args!("[{name}]"));
+    out.push_str(&format!("[{name}]\n"));
 }
 
 fn pairs(out: &mut String, pairs: &[(String, String)]) {
     for (name, value) in pairs {
-        line(out, format_args!("{} = {}", key(name), toml_string(value)));
+        out.push_str(&format!("{} = {}\n", key(name), toml_string(value)));
     }
 }
 
 fn comments(out: &mut String, comments: &[String]) {
     for comment in comments {
-        line(out, format_args!("# {}", plain(comment)));
+        out.push_str(&format!("# {}\n", plain(comment)));
     }
 }
 
@@ -145,12 +143,6 @@ fn plain(text: &str) -> String {
 pub(super) fn key(text: &str) -> String {
     let bare = text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'));
     if bare && text.starts_with(|c: char| c.is_ascii_alphabetic()) { text.to_owned() } else { toml_string(text) }
-}
-
-fn line(out: &mut String, text: std::fmt::Arguments<'_>) {
-    // Writing to a `String` does not fail.
-    let _ = out.write_fmt(text);
-    out.push('\n');
 }
 
 #[cfg(test)]

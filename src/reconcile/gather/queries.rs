@@ -235,7 +235,7 @@ fn choose(repository: &Repository, select: &Select, lists: &TagLists) -> Result<
     select.choose(tags).ok_or_else(|| {
         let error = format!("`{repository}` has no matching tag: {select}");
         let mut some: Vec<&str> = tags.iter().map(TagName::as_str).collect();
-        some.sort_by(|a, b| priority::compare(a, b));
+        some.sort_by_cached_key(|name| priority::key(name));
         let some: Vec<String> = some.into_iter().take(5).map(|tag| format!("`{tag}`")).collect();
         let error = ResolveError::new(FailureKind::NotFound, error);
         match some.is_empty() {
@@ -268,7 +268,7 @@ impl TagFilter<'_> {
         let Some(schedule) = schedule else { return true };
         // A time in the future was written while a clock was wrong; relying on it would freeze the tag.
         let last = self.schedule.map(|state| state.last).filter(|last| *last <= self.now);
-        is_urgent && *schedule != Schedule::Never || schedule.is_due(last, self.now)
+        is_urgent && !schedule.is_never() || schedule.is_due(last, self.now)
     }
 }
 

@@ -19,6 +19,13 @@ pub struct SourceSpan {
     pub end_column: usize,
 }
 
+/// Returns line and column of a position, counted from 1, in characters.
+pub(crate) fn position(text: &str, at: usize) -> Option<(usize, usize)> {
+    let before = text.get(..at)?;
+    let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+    Some((before.matches('\n').count() + 1, before[line_start..].chars().count() + 1))
+}
+
 impl LineIndex {
     /// Indexes the lines of `text`.
     pub fn new(text: &str) -> Self {

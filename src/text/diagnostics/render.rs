@@ -29,10 +29,7 @@ pub struct RenderedProblems<'a>(pub &'a Problems, pub RenderStyle);
 
 impl fmt::Display for RenderedProblems<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let renderer = match self.1 {
-            RenderStyle::Colour => Renderer::styled(),
-            RenderStyle::Plain => Renderer::plain(),
-        };
+        let renderer = if self.1 == RenderStyle::Colour { Renderer::styled() } else { Renderer::plain() };
         let renderer = renderer.decor_style(DecorStyle::Ascii);
         let problems = &self.0.0;
         for (index, problem) in problems.iter().take(SHOWN_MAX).enumerate() {

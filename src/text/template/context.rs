@@ -141,32 +141,23 @@ pub(crate) fn keys() -> Vec<(&'static str, Vec<String>)> {
 
 /// Returns one sample per shape a pass can produce, each with its description.
 pub(super) fn samples() -> Vec<(&'static str, TemplateContext)> {
-    let (added, removed) =
-        (ChangeContext { old: None, ..plain() }, ChangeContext { new: None, reference: None, ..plain() });
-    let added = ChangeContext { change: "added".to_owned(), ..added };
-    let removed = ChangeContext { change: "removed".to_owned(), ..removed };
-    let one = |one: ChangeContext| TemplateContext {
-        count: 1,
-        changes: vec![one],
-        more: 0,
+    let added = ChangeContext { change: "added".to_owned(), old: None, ..plain() };
+    let removed = ChangeContext { change: "removed".to_owned(), new: None, reference: None, ..plain() };
+    let sample = |count: usize, changes: Vec<ChangeContext>| TemplateContext {
+        count,
+        more: count - changes.len(),
+        changes,
         title: "chore(images): pin python:3.12".to_owned(),
         text: "- python:3.12: 010101010101 → 020202020202".to_owned(),
     };
-    let several = vec![added.clone(), explained(), plain(), removed.clone()];
     vec![
-        ("an updated tag", one(explained())),
-        ("an added tag", one(added)),
-        ("a removed tag", one(removed)),
-        ("a change without details", one(plain())),
-        ("several changes", TemplateContext { count: 4, changes: several, ..one(plain()) }),
-        (
-            "more changes than are listed",
-            TemplateContext { count: 150, changes: vec![explained(); 100], more: 50, ..one(plain()) },
-        ),
-        (
-            "a commit without changes of digests",
-            TemplateContext { count: 0, changes: Vec::new(), text: String::new(), ..one(plain()) },
-        ),
+        ("an updated tag", sample(1, vec![explained()])),
+        ("an added tag", sample(1, vec![added.clone()])),
+        ("a removed tag", sample(1, vec![removed.clone()])),
+        ("a change without details", sample(1, vec![plain()])),
+        ("several changes", sample(4, vec![added, explained(), plain(), removed])),
+        ("more changes than are listed", sample(150, vec![explained(); 100])),
+        ("a commit without changes of digests", TemplateContext { text: String::new(), ..sample(0, Vec::new()) }),
     ]
 }
 

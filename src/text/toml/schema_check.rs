@@ -11,7 +11,7 @@ use serde_json::Value;
 use toml::Spanned;
 use toml::de::{DeArray, DeTable, DeValue};
 
-use crate::text::diagnostics::{Diagnostics, nearest};
+use crate::text::diagnostics::{Diagnostics, did_you_mean, nearest};
 use crate::text::escape::excerpt;
 
 /// The kinds of values allowed at one position.
@@ -40,23 +40,15 @@ impl SchemaShape {
     /// If the schema of `T` uses a construct without a TOML equivalent; a test reads each type.
     pub(crate) fn of<T: JsonSchema>() -> Self {
         let settings = SchemaSettings::draft2020_12().with(|settings| settings.inline_subschemas = true);
-        Self::from_schema(settings.into_generator().into_root_schema_for::<T>().as_value())
+        Self::from_schema(&super::schema_with::<T>(settings))
     }
 
     fn from_schema(schema: &Value) -> Self {
-        if let Some(options) = schema.get("anyOf").and_then(Value::as_array) {
-            let mut shapes = options.iter().filter(|option| option["type"] != "null").map(Self::from_schema);
-            return match (shapes.next(), shapes.next()) {
-                (Some(Self::Text), Some(other)) => Self::TextOr(Box::new(other)),
-                (Some(only), None) => only,
-                _ => unreachable!("schema choice other than string or one type: {schema}"),
-            };
+        if let Some([text, table]) = schema["anyOf"].as_array().map(Vec::as_slice) {
+            debug_assert_eq!(text["type"], "string", "schema choice other than string or table");
+            return Self::TextOr(Box::new(Self::from_schema(table)));
         }
-        let kind = match &schema["type"] {
-            Value::Array(kinds) => kinds.iter().find_map(|kind| kind.as_str().filter(|kind| *kind != "null")),
-            kind => kind.as_str(),
-        };
-        match kind {
+        match schema["type"].as_str() {
             Some("string") if schema["format"] == "date-time" => Self::Date,
             Some("string") => Self::Text,
             Some("integer") => Self::Integer,
@@ -157,21 +149,19 @@ impl Pruner<'_, '_> {
             }
             (SchemaShape::List(item), DeValue::Array(items)) => {
                 // Check every element, and keep those that fit.
-                let fits: Vec<bool> = items
-                    .iter_mut()
-                    .map(|element| {
-                        let place = element.span();
-                        self.value(item, element, place)
-                    })
-                    .collect();
-                if fits.contains(&false) {
-                    let mut kept = DeArray::new();
-                    let good = items.iter().zip(&fits).filter(|(_, fits)| **fits);
-                    good.for_each(|(element, _)| kept.push(element.clone()));
+                let mut kept = DeArray::new();
+                for element in items.iter_mut() {
+                    let place = element.span();
+                    if self.value(item, element, place) {
+                        kept.push(element.clone());
+                    }
+                }
+                let is_usable = items.is_empty() || !kept.is_empty();
+                if kept.len() < items.len() {
                     *items = kept;
                     self.incomplete.insert(key.start);
                 }
-                fits.is_empty() || fits.contains(&true)
+                is_usable
             }
             (_, other) => {
                 let found = match other {
@@ -209,12 +199,9 @@ impl Pruner<'_, '_> {
 
 /// Suggests a replacement for the unknown key `name`.
 pub(crate) fn key_help(name: &str, keys: &[(String, SchemaShape)]) -> String {
-    let known = || keys.iter().map(|(key, _)| key.as_str());
-    match nearest(name, known()) {
-        Some(near) => format!("did you mean `{near}`?"),
-        None => {
-            let list: Vec<String> = keys.iter().map(|(key, _)| format!("`{key}`")).collect();
-            format!("known keys: {}", list.join(", "))
-        }
-    }
+    let list = || {
+        let list: Vec<String> = keys.iter().map(|(key, _)| format!("`{key}`")).collect();
+        format!("known keys: {}", list.join(", "))
+    };
+    nearest(name, keys.iter().map(|(key, _)| key.as_str())).map_or_else(list, did_you_mean)
 }

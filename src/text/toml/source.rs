@@ -28,8 +28,8 @@ pub(crate) fn definition_file(path: &str, bytes: &[u8], size_help: &str) -> (Arc
         conflict_markers(&file, &mut problems);
         if let Some(span) = too_deep(&file.text) {
             let message = format!("`{}` nests tables deeper than {DEPTH_MAX} levels", file.path);
-            problems
-                .push(Problem::at(&file, span, message).help("reduce the nesting; no key needs more than four levels"));
+            let problem = Problem::at(&file, span, message);
+            problems.push(problem.help("reduce the nesting; no key needs more than four levels"));
         }
     }
     (file, problems)
@@ -67,12 +67,10 @@ fn characters(file: &Arc<SourceFile>, problems: &mut Vec<Problem>) {
 
 fn conflict_markers(file: &Arc<SourceFile>, problems: &mut Vec<Problem>) {
     let mut at = 0;
-    for line in file.text.split_inclusive('\n') {
+    for (number, line) in file.text.split_inclusive('\n').enumerate() {
         let text = line.trim_end();
-        let marker = |c: char| text.len() >= 7 && text.bytes().take(7).all(|b| char::from(b) == c);
-        if (marker('<') || marker('>')) && matches!(text.as_bytes().get(7), None | Some(b' ')) {
-            let number = file.text[..at].matches('\n').count() + 1;
-            let problem = Problem::at(file, at..at + text.len(), format!("conflict marker on line {number}"));
+        if matches!(conflict_marker(text), Some('<' | '>')) {
+            let problem = Problem::at(file, at..at + text.len(), format!("conflict marker on line {}", number + 1));
             problems.push(problem.help("resolve the merge conflict: keep one side and remove the markers"));
             if problems.len() >= CHARACTERS_MAX {
                 return;
@@ -80,6 +78,14 @@ fn conflict_markers(file: &Arc<SourceFile>, problems: &mut Vec<Problem>) {
         }
         at += line.len();
     }
+}
+
+/// Returns the character that `line` repeats as a marker of a merge conflict, if it is one.
+pub(crate) fn conflict_marker(line: &str) -> Option<char> {
+    let first = line.chars().next().filter(|c| "<|=>".contains(*c))?;
+    let rest = line.trim_start_matches(first);
+    let is_end = rest.trim_end().is_empty() || (first != '=' && rest.starts_with(' '));
+    (line.len() - rest.len() == 7 && is_end).then_some(first)
 }
 
 /// Returns the position where more than [`DEPTH_MAX`] tables or arrays are open, by brackets or by dotted keys.

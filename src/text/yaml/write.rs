@@ -38,84 +38,66 @@ impl YamlOutput {
         Self::Map(entries.map(|(key, value)| (key.to_owned(), value)).into())
     }
 
+    /// Creates a map with those of these keys that have a value.
+    pub fn with_optional<const N: usize>(entries: [(&str, Option<Self>); N]) -> Self {
+        Self::Map(entries.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))).collect())
+    }
+
     /// Writes the tree as one document.
     pub fn document(&self) -> String {
         let mut out = String::new();
-        match self {
-            Self::Map(entries) if !entries.is_empty() => map(&mut out, entries, 0, false),
-            Self::List(items) if !items.is_empty() => list(&mut out, items, 0),
-            other => inline(&mut out, other),
-        }
+        self.write(&mut out, 0, false);
         out
     }
-}
 
-/// Writes the lines of a map; if `is_begun`, the first one is indented already.
-fn map(out: &mut String, entries: &[(String, YamlOutput)], depth: usize, is_begun: bool) {
-    for (at, (key, value)) in entries.iter().enumerate() {
-        if at > 0 || !is_begun {
-            indent(out, depth);
-        }
-        let key = scalar(key);
-        if key.chars().count() > KEY_MAX {
-            out.push_str(&format!("? {key}\n"));
-            indent(out, depth);
-        } else {
-            out.push_str(&key);
-        }
-        out.push(':');
-        match value {
-            YamlOutput::Map(entries) if !entries.is_empty() => {
-                out.push('\n');
-                map(out, entries, depth + 1, false);
-            }
-            YamlOutput::List(items) if !items.is_empty() => {
-                out.push('\n');
-                list(out, items, depth);
-            }
-            other => {
-                out.push(' ');
-                inline(out, other);
-            }
+    /// Returns true if it is written on lines of its own.
+    fn is_block(&self) -> bool {
+        match self {
+            Self::Map(entries) => !entries.is_empty(),
+            Self::List(items) => !items.is_empty(),
+            _ => false,
         }
     }
-}
 
-fn list(out: &mut String, items: &[YamlOutput], depth: usize) {
-    for item in items {
-        indent(out, depth);
-        match item {
-            YamlOutput::Map(entries) if !entries.is_empty() => {
-                out.push_str("- ");
-                map(out, entries, depth + 1, true);
+    /// Writes a value and ends its line; if `is_begun`, the first line of a map is indented already.
+    fn write(&self, out: &mut String, depth: usize, is_begun: bool) {
+        match self {
+            Self::Map(entries) if self.is_block() => {
+                for (at, (key, value)) in entries.iter().enumerate() {
+                    if at > 0 || !is_begun {
+                        indent(out, depth);
+                    }
+                    let key = scalar(key);
+                    if key.chars().count() > KEY_MAX {
+                        out.push_str(&format!("? {key}\n"));
+                        indent(out, depth);
+                    } else {
+                        out.push_str(&key);
+                    }
+                    out.push_str(if value.is_block() { ":\n" } else { ": " });
+                    value.write(out, depth + usize::from(matches!(value, Self::Map(_))), false);
+                }
             }
-            YamlOutput::List(items) if !items.is_empty() => {
-                out.push_str("-\n");
-                list(out, items, depth + 1);
+            Self::List(items) if self.is_block() => {
+                for item in items {
+                    indent(out, depth);
+                    let is_list = item.is_block() && matches!(item, Self::List(_));
+                    out.push_str(if is_list { "-\n" } else { "- " });
+                    item.write(out, depth + 1, true);
+                }
             }
-            other => {
-                out.push_str("- ");
-                inline(out, other);
-            }
+            Self::Text(text) => out.push_str(&format!("{}\n", scalar(text))),
+            Self::Flag(flag) => out.push_str(&format!("{flag}\n")),
+            Self::Number(number) => out.push_str(&format!("{number}\n")),
+            Self::Nothing => out.push_str("null\n"),
+            Self::List(_) => out.push_str("[]\n"),
+            Self::Map(_) => out.push_str("{}\n"),
         }
     }
 }
 
 fn indent(out: &mut String, depth: usize) {
     out.extend(std::iter::repeat_n("  ", depth));
-}
-
-/// Writes a value that fits on the current line, and ends the line.
-fn inline(out: &mut String, tree: &YamlOutput) {
-    match tree {
-        YamlOutput::Text(text) => out.push_str(&scalar(text)),
-        YamlOutput::Flag(flag) => out.push_str(if *flag { "true" } else { "false" }),
-        YamlOutput::Number(number) => out.push_str(&number.to_string()),
-        YamlOutput::Nothing => out.push_str("null"),
-        YamlOutput::List(_) => out.push_str("[]"),
-        YamlOutput::Map(_) => out.push_str("{}"),
-    }
-    out.push('\n');
 }
 
 /// Formats a string as a plain or double-quoted scalar (escapes: YAML 1.2.2, 5.7).

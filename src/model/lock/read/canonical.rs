@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use std::str::FromStr;
 
 use memchr::{memchr, memchr_iter, memchr2};
+use toml::de::DeValue;
 
 use crate::model::image::{Digest, TagId};
 use crate::model::lock::{Details, HEADER, KEYS, Lock, PREVIOUS_MAX, Pin, VERSION};
@@ -84,20 +85,14 @@ impl<'a> Block<'a> {
             return None;
         }
         let details = Details {
-            version: optional(version, text)?,
-            revision: optional(revision, text)?,
-            created: optional(created, text)?,
+            version: optional(version, |value| string(value).map(Cow::into_owned))?,
+            revision: optional(revision, |value| string(value).map(Cow::into_owned))?,
+            created: optional(created, |value| string(value).map(Cow::into_owned))?,
             platforms: names(platforms)?,
         };
-        let pin = Pin {
-            follow: optional(follow, name)?,
-            image: name(image?)?,
-            digest: name(digest?)?,
-            index: optional(index, name)?,
-            details,
-            previous,
-        };
-        pins.push((id, pin));
+        let (image, digest) = (name(image?)?, name(digest?)?);
+        let (follow, index) = (optional(follow, name)?, optional(index, name)?);
+        pins.push((id, Pin { follow, image, digest, index, details, previous }));
         Some(())
     }
 }
@@ -109,71 +104,29 @@ fn optional<T>(value: Option<&str>, read: impl Fn(&str) -> Option<T>) -> Option<
 }
 
 fn name<T: FromStr>(value: &str) -> Option<T> {
-    whole(value)?.parse().ok()
-}
-
-fn text(value: &str) -> Option<String> {
-    whole(value).map(Cow::into_owned)
-}
-
-fn whole(value: &str) -> Option<Cow<'_, str>> {
-    string(value).filter(|(_, rest)| rest.is_empty()).map(|(text, _)| text)
+    string(value)?.parse().ok()
 }
 
 /// `["a", "b"]`
 fn names<T: FromStr>(value: Option<&str>) -> Option<Vec<T>> {
     let Some(value) = value else { return Some(Vec::new()) };
-    let mut rest = value.strip_prefix('[')?;
+    let items = value.strip_prefix("[\"")?.strip_suffix("\"]")?;
     // Exact, as nothing in these lists contains a comma; a growing list would reserve room for four in each entry.
-    let mut found = Vec::with_capacity(memchr_iter(b',', value.as_bytes()).count() + 1);
-    loop {
-        let (text, after) = string(rest)?;
-        found.push(text.parse().ok()?);
-        match after.strip_prefix(", ") {
-            Some(next) => rest = next,
-            None => return (after == "]").then_some(found),
-        }
+    let mut found = Vec::with_capacity(memchr_iter(b',', items.as_bytes()).count() + 1);
+    for name in items.split("\", \"") {
+        found.push(name.parse().ok()?);
     }
+    Some(found)
 }
 
-/// Splits off the basic string that `value`, which contains no control characters, starts with.
-fn string(value: &str) -> Option<(Cow<'_, str>, &str)> {
-    let value = value.strip_prefix('"')?;
-    let stop = memchr2(b'"', b'\\', value.as_bytes())?;
-    let (start, mut rest) = value.split_at(stop);
-    if let Some(rest) = rest.strip_prefix('"') {
-        return Some((Cow::Borrowed(start), rest));
+/// Reads a string.
+fn string(value: &str) -> Option<Cow<'_, str>> {
+    let text = value.strip_prefix('"')?.strip_suffix('"')?;
+    if memchr2(b'"', b'\\', text.as_bytes()).is_none() {
+        return Some(Cow::Borrowed(text));
     }
-    let mut out = start.to_owned();
-    loop {
-        let plain = memchr2(b'"', b'\\', rest.as_bytes())?;
-        out.push_str(&rest[..plain]);
-        rest = &rest[plain..];
-        if let Some(rest) = rest.strip_prefix('"') {
-            return Some((Cow::Owned(out), rest));
-        }
-        let (c, length) = escape(rest)?;
-        out.push(c);
-        rest = &rest[length..];
-    }
-}
-
-/// Decodes the escape that `text` starts with, of those that are written, and returns its length.
-fn escape(text: &str) -> Option<(char, usize)> {
-    let code = |length: usize| {
-        let digits = text.get(2..length)?;
-        let upper_hex = digits.bytes().all(|b| b.is_ascii_digit() || (b'A'..=b'F').contains(&b));
-        let code = upper_hex.then(|| u32::from_str_radix(digits, 16).ok()).flatten()?;
-        Some((char::from_u32(code)?, length))
-    };
-    match text.as_bytes() {
-        [b'\\', b'"', ..] => Some(('"', 2)),
-        [b'\\', b'\\', ..] => Some(('\\', 2)),
-        [b'\\', b'n', ..] => Some(('\n', 2)),
-        [b'\\', b'r', ..] => Some(('\r', 2)),
-        [b'\\', b't', ..] => Some(('\t', 2)),
-        [b'\\', b'u', ..] => code(6),
-        [b'\\', b'U', ..] => code(10),
+    match DeValue::parse(value).ok()?.into_inner() {
+        DeValue::String(text) => Some(text),
         _ => None,
     }
 }

@@ -14,7 +14,7 @@ use toml::de::{DeTable, DeValue};
 use super::RESTORE;
 use crate::model::image::{Digest, TagId};
 use crate::model::lock::{Details, KEYS, Lock, PREVIOUS_MAX, Pin, VERSION};
-use crate::text::diagnostics::{NameError, Problem, SourceFile, nearest};
+use crate::text::diagnostics::{NameError, Problem, SourceFile, did_you_mean, nearest};
 use crate::text::escape;
 
 /// Parses a lock as TOML.
@@ -141,10 +141,7 @@ impl LockTableReader<'_> {
                 found[at] = Some(value);
                 continue;
             }
-            let help = match nearest(key.get_ref(), keys) {
-                Some(known) => format!("did you mean `{known}`?"),
-                None => RESTORE.to_owned(),
-            };
+            let help = nearest(key.get_ref(), keys).map_or_else(|| RESTORE.to_owned(), did_you_mean);
             let message = format!("unknown key `{}`", escape::terminal(key.get_ref()));
             self.problems.push(Problem::at(self.file, key.span(), message).help(help));
         }
@@ -153,35 +150,30 @@ impl LockTableReader<'_> {
 
     fn text<'t>(&mut self, field: Option<&'t TableValue<'_>>) -> Option<&'t str> {
         let field = field?;
-        match field.get_ref() {
-            DeValue::String(text) => Some(text),
-            _ => {
-                self.report(field.span(), "expected a string");
-                None
-            }
+        if let DeValue::String(text) = field.get_ref() {
+            return Some(text);
         }
+        self.report(field.span(), "expected a string");
+        None
     }
 
     fn name<T: FromStr<Err = NameError>>(&mut self, field: Option<&TableValue<'_>>) -> Option<T> {
-        let error: NameError = match self.text(field)?.parse() {
-            Ok(value) => return Some(value),
-            Err(error) => error,
+        let text = self.text(field)?;
+        let report = |error: NameError| {
+            let span = field.map_or(0..0, Spanned::span);
+            let problem = Problem::at(self.file, span, escape::terminal(&error.message));
+            self.problems.push(problem.help(error.help.unwrap_or_else(|| RESTORE.to_owned())));
         };
-        let span = field.map_or(0..0, Spanned::span);
-        let problem = Problem::at(self.file, span, escape::terminal(&error.message));
-        self.problems.push(problem.help(error.help.unwrap_or_else(|| RESTORE.to_owned())));
-        None
+        text.parse().map_err(report).ok()
     }
 
     fn names<T: FromStr<Err = NameError>>(&mut self, field: Option<&TableValue<'_>>) -> Vec<T> {
         let Some(field) = field else { return Vec::new() };
-        match field.get_ref() {
-            DeValue::Array(values) => values.iter().filter_map(|value| self.name(Some(value))).collect(),
-            _ => {
-                self.report(field.span(), "expected a list of strings");
-                Vec::new()
-            }
+        if let DeValue::Array(values) = field.get_ref() {
+            return values.iter().filter_map(|value| self.name(Some(value))).collect();
         }
+        self.report(field.span(), "expected a list of strings");
+        Vec::new()
     }
 
     fn report(&mut self, span: Range<usize>, message: impl Display) {

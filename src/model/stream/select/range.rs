@@ -15,27 +15,18 @@ use crate::model::image::version::number;
 const TEXT_MAX: usize = 256;
 
 /// A range of versions: `>=3.13, <4`, `^1.2 || ~2.0.3`, `1.x`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct VersionRange {
     text: String,
     /// At least one of these must match entirely.
     alternatives: Vec<Vec<RangeBound>>,
 }
 
-/// One bound of a range.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A bound; admits versions by their order relative to `version`.
+#[derive(Clone, Debug)]
 struct RangeBound {
-    side: BoundSide,
+    admits: fn(Ordering) -> bool,
     version: Version,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum BoundSide {
-    AtLeast,
-    Above,
-    AtMost,
-    Below,
-    Not,
 }
 
 impl VersionRange {
@@ -43,7 +34,8 @@ impl VersionRange {
     pub(crate) fn contains(&self, version: &Version) -> bool {
         self.alternatives.iter().any(|bounds| {
             let names_prerelease = || bounds.iter().any(|bound| is_named(&bound.version));
-            (version.pre.is_empty() || names_prerelease()) && bounds.iter().all(|bound| bound.admits(version))
+            (version.pre.is_empty() || names_prerelease())
+                && bounds.iter().all(|bound| (bound.admits)(version.cmp_precedence(&bound.version)))
         })
     }
 }
@@ -53,16 +45,11 @@ fn is_named(version: &Version) -> bool {
     !version.pre.is_empty() && version.build.is_empty()
 }
 
-impl RangeBound {
-    fn admits(&self, version: &Version) -> bool {
-        let order = version.cmp_precedence(&self.version);
-        match self.side {
-            BoundSide::AtLeast => order != Ordering::Less,
-            BoundSide::Above => order == Ordering::Greater,
-            BoundSide::AtMost => order != Ordering::Greater,
-            BoundSide::Below => order == Ordering::Less,
-            BoundSide::Not => order != Ordering::Equal,
-        }
+impl Eq for VersionRange {}
+
+impl PartialEq for VersionRange {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
     }
 }
 
@@ -98,7 +85,7 @@ fn alternative(text: &str) -> Result<Vec<RangeBound>, NameError> {
             // `>= 3.13`
             version = words.next().ok_or_else(|| bad(word))?;
         }
-        compare(operator, version, &mut bounds)?;
+        bounds.extend(compare(operator, version)?);
     }
     Ok(bounds)
 }
@@ -110,7 +97,7 @@ fn bad(word: &str) -> NameError {
 }
 
 /// Adds the bounds of `operator version`. A partial version stands for all versions that start with it.
-fn compare(operator: &str, text: &str, bounds: &mut Vec<RangeBound>) -> Result<(), NameError> {
+fn compare(operator: &str, text: &str) -> Result<Vec<RangeBound>, NameError> {
     let PartialVersion { numbers, pre, is_open } = PartialVersion::read(text).ok_or_else(|| bad(text))?;
     let given = numbers.len();
     let [major, minor, patch] = [0, 1, 2].map(|at| numbers.get(at).copied().unwrap_or(0));
@@ -125,46 +112,34 @@ fn compare(operator: &str, text: &str, bounds: &mut Vec<RangeBound>) -> Result<(
         };
         lowest(Version::new(major, minor, patch))
     };
-    let mut add = |side, version| bounds.push(RangeBound { side, version });
+    let bound = |admits, version| RangeBound { admits, version };
+    let below = |parts| past(parts).map(|past| bound(Ordering::is_lt, past));
+    // From `low` to before the versions that do not share its first `parts` numbers.
+    let from_low = |parts| [bound(Ordering::is_ge, low.clone())].into_iter().chain(below(parts)).collect();
     let is_whole = given == 3 && !is_open;
-    match operator {
-        "" if is_open => {
-            add(BoundSide::AtLeast, low);
-            past(given).into_iter().for_each(|past| add(BoundSide::Below, past));
-        }
+    Ok(match operator {
+        "" if is_open => from_low(given),
         "" => {
             let help = format!("write `={text}` for this version, or `^{text}` for all compatible ones");
             return Err(NameError::new(format!("version `{text}` without an operator")).help(help));
         }
-        "=" | "==" if is_whole => {
-            add(BoundSide::AtLeast, low.clone());
-            add(BoundSide::AtMost, low);
-        }
-        "=" | "==" => {
-            add(BoundSide::AtLeast, low);
-            past(given).into_iter().for_each(|past| add(BoundSide::Below, past));
-        }
-        "!=" if is_whole => add(BoundSide::Not, low),
-        ">=" => add(BoundSide::AtLeast, low),
-        ">" if is_whole => add(BoundSide::Above, low),
-        ">" => add(BoundSide::AtLeast, past(given).ok_or_else(|| bad(text))?),
-        "<=" if is_whole => add(BoundSide::AtMost, low),
-        "<=" => past(given).into_iter().for_each(|past| add(BoundSide::Below, past)),
-        "<" if pre.is_empty() => add(BoundSide::Below, lowest(low).ok_or_else(|| bad(text))?),
-        "<" => add(BoundSide::Below, low),
-        "~" | "~>" => {
-            add(BoundSide::AtLeast, low);
-            past(given.min(2)).into_iter().for_each(|past| add(BoundSide::Below, past));
-        }
+        "=" | "==" if is_whole => vec![bound(Ordering::is_eq, low)],
+        "=" | "==" => from_low(given),
+        "!=" if is_whole => vec![bound(Ordering::is_ne, low)],
+        ">=" => vec![bound(Ordering::is_ge, low)],
+        ">" if is_whole => vec![bound(Ordering::is_gt, low)],
+        ">" => vec![bound(Ordering::is_ge, past(given).ok_or_else(|| bad(text))?)],
+        "<=" if is_whole => vec![bound(Ordering::is_le, low)],
+        "<=" => below(given).into_iter().collect(),
+        "<" if pre.is_empty() => vec![bound(Ordering::is_lt, lowest(low).ok_or_else(|| bad(text))?)],
+        "<" => vec![bound(Ordering::is_lt, low)],
+        "~" | "~>" => from_low(given.min(2)),
         "^" => {
             // The first number other than zero is fixed; if all are zero, the last one written.
-            let fixed = numbers.iter().position(|number| *number != 0).map_or(given, |at| at + 1);
-            add(BoundSide::AtLeast, low);
-            past(fixed).into_iter().for_each(|past| add(BoundSide::Below, past));
+            from_low(numbers.iter().position(|number| *number != 0).map_or(given, |at| at + 1))
         }
         _ => return Err(bad(&format!("{operator}{text}"))),
-    }
-    Ok(())
+    })
 }
 
 /// Returns the lowest prerelease of `version`, marked as not written by the user.
@@ -195,10 +170,7 @@ impl PartialVersion {
                 part => numbers.push(number(part)?),
             }
         }
-        let fits = match pre {
-            None => true,
-            Some(pre) => !pre.is_empty() && numbers.len() == 3 && !is_open,
-        };
+        let fits = pre.is_none_or(|pre| !pre.is_empty() && numbers.len() == 3 && !is_open);
         let pre = Prerelease::new(pre.unwrap_or_default()).ok()?;
         (fits && numbers.len() <= 3).then_some(Self { numbers, pre, is_open })
     }

@@ -10,28 +10,30 @@ use crate::model::stream::table::DiscoverTable;
 use crate::text::diagnostics::{At, Diagnostics};
 use crate::text::escape::excerpt;
 
-/// The default and the largest `limit` of `[discover]`.
-const LIMIT: (usize, i64) = (50, 10_000);
+/// The default `limit` of `[discover]`.
+const LIMIT: usize = 50;
+/// The largest `limit` of `[discover]`.
+const LIMIT_MAX: usize = 10_000;
 
 /// The keys of a selection rule.
 pub(super) struct SelectKeys<'a> {
-    pub(super) semver: Option<&'a At<String>>,
-    pub(super) pattern: Option<&'a At<String>>,
-    pub(super) order: Option<&'a At<String>>,
+    pub(super) semver: &'a Option<At<String>>,
+    pub(super) pattern: &'a Option<At<String>>,
+    pub(super) order: &'a Option<At<String>>,
 }
 
 impl SelectKeys<'_> {
     /// Returns name and position of its first key, if any.
     pub(super) fn first(&self) -> Option<(&'static str, &Range<usize>)> {
         let keys = [("semver", self.semver), ("pattern", self.pattern), ("order", self.order)];
-        keys.into_iter().find_map(|(key, text)| text.map(|text| (key, &text.span)))
+        keys.into_iter().find_map(|(key, text)| Some((key, &text.as_ref()?.span)))
     }
 
     /// Validates the rule; `None` if it has problems or no keys.
     pub(super) fn read(&self, findings: &mut Diagnostics<'_>) -> Option<Select> {
-        let pattern = self.pattern.map(|text| findings.accept(&text.span, Pattern::new(&text.value)));
-        let range = self.semver.map(|text| findings.parse(text));
-        let order = match (self.order.map(|order| (order, order.value.as_str())), range) {
+        let pattern = self.pattern.as_ref().map(|text| findings.accept(&text.span, Pattern::new(&text.value)));
+        let range = self.semver.as_ref().map(|text| findings.parse(text));
+        let order = match (self.order.as_ref().map(|order| (order, order.value.as_str())), range) {
             (None | Some((_, "semver")), Some(range)) => range.map(|range| Order::Semver(Some(range))),
             (Some((order, _)), Some(_)) => {
                 let help = "remove `order`; `semver` implies it";
@@ -47,18 +49,14 @@ impl SelectKeys<'_> {
                 None
             }
             (None, None) => {
-                if let Some(pattern) = self.pattern {
+                if let Some(pattern) = &self.pattern {
                     let help = "add `order = \"number\"`, `\"alphabet\"` or `\"semver\"`; the highest tag is selected";
                     findings.report(&pattern.span, "`pattern` without `order`", help);
                 }
                 None
             }
         };
-        let pattern = match pattern {
-            Some(read) => Some(read?),
-            None => None,
-        };
-        Some(Select { pattern, order: order? })
+        Some(Select { pattern: pattern.map_or(Some(None), |read| read.map(Some))?, order: order? })
     }
 }
 
@@ -71,22 +69,11 @@ pub(super) fn discover(
 ) -> Option<Discovery> {
     let before = findings.problems.len();
     let At { value: table, span } = table;
-    let written =
-        SelectKeys { semver: table.semver.as_ref(), pattern: table.pattern.as_ref(), order: table.order.as_ref() };
-    let select = match written.first() {
-        Some(_) => written.read(findings),
-        None => Some(Select { pattern: None, order: Order::Priority }),
-    };
-    let limit = match &table.limit {
-        None => LIMIT.0,
-        Some(limit) => {
-            usize::try_from(limit.value).ok().filter(|_| (1..=LIMIT.1).contains(&limit.value)).unwrap_or_else(|| {
-                let message = format!("invalid value {} for `limit`", limit.value);
-                findings.report(&limit.span, message, format!("write a number from 1 to {}", LIMIT.1));
-                LIMIT.0
-            })
-        }
-    };
+    let written = SelectKeys { semver: &table.semver, pattern: &table.pattern, order: &table.order };
+    let all = Some(Select { pattern: None, order: Order::Priority });
+    let select = if written.first().is_some() { written.read(findings) } else { all };
+    let limit = table.limit.as_ref().and_then(|limit| findings.in_range(limit, "limit", LIMIT_MAX, "write"));
+    let limit = limit.unwrap_or(LIMIT);
     let repository: Option<Repository> = match &table.repository {
         Some(text) => findings.parse(text),
         None => {

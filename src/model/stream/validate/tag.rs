@@ -1,6 +1,5 @@
 //! Validates the tags of a stream.
 
-use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -8,15 +7,15 @@ use super::select_keys::SelectKeys;
 use crate::model::image::{Digest, FollowedTag, ImageRef, Platform, Repository, StreamName};
 use crate::model::settings::ImportSettings;
 use crate::model::settings::adoption_rules::{AdoptionRules, Hold, OnRollback};
-use crate::model::settings::import_overlay::ImportOverlay;
 use crate::model::settings::schedule::Schedules;
+use crate::model::settings::table::ImportTable;
 use crate::model::settings::user_text::{annotations, is_text};
 use crate::model::settings::verify::{self, TrustFile};
 use crate::model::stream::table::{HoldTable, TagEntry, TagTable};
 use crate::model::stream::{Tag, TagSource, follow};
 use crate::text::diagnostics::{At, Diagnostics};
 use crate::text::escape::excerpt;
-use crate::text::toml::StringOr;
+use crate::text::toml::{StringOr, timestamp};
 
 /// The maximum number of digests that a tag may reject.
 const REJECT_MAX: usize = 1_000;
@@ -31,14 +30,6 @@ pub(super) struct TagReader<'a, 'b> {
     pub(super) anchors: Vec<TrustFile>,
 }
 
-/// The keys of a tag that is resolved, besides its source.
-struct ImportKeys {
-    platform: Option<Platform>,
-    platforms: Vec<Platform>,
-    import: ImportSettings,
-    annotations: BTreeMap<String, String>,
-}
-
 impl TagReader<'_, '_> {
     /// Validates a tag; for a follower, also returns the position of the followed name. `None` if it has problems;
     /// `whole` means that it was read completely.
@@ -51,7 +42,8 @@ impl TagReader<'_, '_> {
         let table = match entry.value {
             StringOr::Text(value) => {
                 let image = self.findings.parse(&At { value, span: entry.span })?;
-                return Some((self.plain(image), None));
+                let source = TagSource::Image { image, platform: None };
+                return Some((Tag::new(source, self.defaults.clone()), None));
             }
             StringOr::Table(table) => *table,
         };
@@ -75,87 +67,76 @@ impl TagReader<'_, '_> {
                 return None;
             }
         };
-        let tag = match source {
-            "image" => self.image(&text, table),
-            "follow" => self.follow(&text, table),
-            _ => self.selected(&text, table),
+        let rule = SelectKeys { semver: &table.semver, pattern: &table.pattern, order: &table.order };
+        if let (Some((key, span)), "image" | "follow") = (rule.first(), source) {
+            let message = format!("`{key}` and `{source}` exclude each other");
+            self.findings.report(span, message, "use it with `repository`");
+        }
+        let tag = if source == "follow" {
+            self.follow(&text, table)
+        } else {
+            let platform = table.platform.as_ref().and_then(|text| self.findings.parse(text));
+            let source = match source {
+                "image" => self.image(&text, &table, platform),
+                _ => self.selected(&text, &rule, platform),
+            };
+            self.imported(source, table)
         };
         let right = whole && self.findings.problems.len() == before;
         let place = (source == "follow").then_some(text.span);
         tag.filter(|_| right).map(|tag| (tag, place))
     }
 
-    /// Creates a tag with an image and nothing else.
-    fn plain(&self, image: ImageRef) -> Tag {
-        let source = TagSource::Image { image, platform: None };
-        let ImportSettings { schedule, platforms, adoption, .. } = self.defaults.clone();
-        Tag { source, platforms, schedule, adoption, annotations: Default::default(), discovered: false }
-    }
-
-    fn image(&mut self, written: &At<String>, table: TagTable) -> Option<Tag> {
-        self.no_select_keys(&table, "image");
-        let image: Option<ImageRef> = self.findings.parse(written);
-        if let (Some(schedule), Some(true)) = (&table.schedule, image.as_ref().map(|image| image.digest().is_some())) {
+    fn image(&mut self, written: &At<String>, table: &TagTable, platform: Option<Platform>) -> Option<TagSource> {
+        let image: ImageRef = self.findings.parse(written)?;
+        if let (Some(schedule), Some(_)) = (&table.schedule, image.digest()) {
             let help = "remove the schedule, or name a tag without its digest";
             self.findings.report(&schedule.span, "`schedule` has no effect on an image with a digest", help);
         }
-        let ImportKeys { platform, platforms, import, annotations } = self.imported(table);
-        let source = TagSource::Image { image: image?, platform };
-        Some(Tag {
-            source,
-            platforms,
-            schedule: import.schedule,
-            adoption: import.adoption,
-            annotations,
-            discovered: false,
-        })
+        Some(TagSource::Image { image, platform })
     }
 
-    fn selected(&mut self, written: &At<String>, table: TagTable) -> Option<Tag> {
+    fn selected(
+        &mut self,
+        written: &At<String>,
+        rule: &SelectKeys<'_>,
+        platform: Option<Platform>,
+    ) -> Option<TagSource> {
         let repository: Option<Repository> = self.findings.parse(written);
-        let rule = select_keys(&table);
         if rule.first().is_none() {
             let help = "add e.g. `semver = \">=1\"`, or `pattern` and `order`";
             self.findings.report(&written.span, "`repository` without `semver` or `pattern`", help);
         }
         let select = rule.read(&mut self.findings);
-        let ImportKeys { platform, platforms, import, annotations } = self.imported(table);
-        let source = TagSource::Select { repository: repository?, select: Arc::new(select?), platform };
-        Some(Tag {
-            source,
-            platforms,
-            schedule: import.schedule,
-            adoption: import.adoption,
-            annotations,
-            discovered: false,
-        })
+        Some(TagSource::Select { repository: repository?, select: Arc::new(select?), platform })
     }
 
-    /// Validates the import keys of a tag.
-    fn imported(&mut self, table: TagTable) -> ImportKeys {
+    /// Validates the keys of a tag that is resolved, besides its source.
+    fn imported(&mut self, source: Option<TagSource>, table: TagTable) -> Option<Tag> {
         let findings = &mut self.findings;
-        let platform: Option<Platform> = table.platform.as_ref().and_then(|text| findings.parse(text));
         if let (Some(_), Some(platforms)) = (&table.platform, &table.platforms) {
             let help =
                 "use `platform` to pin one platform's own digest, or `platforms` to require platforms of the index";
             findings.report(&platforms.span, "`platform` and `platforms` exclude each other", help);
         }
-        let written = overlay_of(&table);
-        let anchor = verify::trust_file(written.verify, findings);
+        let TagTable { schedule, timezone, platforms, soak, on_rollback, verify, ignore, allow, .. } = table;
+        let written = ImportTable { schedule, timezone, platforms, soak, on_rollback, verify, ignore, allow };
+        let anchor = verify::trust_file(written.verify.as_ref(), findings);
         self.anchors.extend(anchor.filter(|own| self.anchors.last().is_none_or(|last| !last.is_same_file(own))));
         let mut import = written.overlay(self.defaults, self.schedules, findings);
-        if let (Some(timezone), None, None) = (&table.timezone, &table.schedule, &import.schedule) {
+        if let (Some(timezone), None, None) = (&written.timezone, &written.schedule, &import.schedule) {
             let help = "add a schedule, or remove the time zone";
             findings.report(&timezone.span, "`timezone` without `schedule`", help);
         }
-        import.adoption = own_rules(&table, import.adoption, findings);
+        import.adoption = own_rules(table.hold, &table.reject, import.adoption, findings);
+        if table.platform.is_some() {
+            import.platforms.clear();
+        }
         let annotations = annotations(table.annotations, findings);
-        let platforms = if platform.is_some() { Vec::new() } else { std::mem::take(&mut import.platforms) };
-        ImportKeys { platform, platforms, import, annotations }
+        Some(Tag { annotations, ..Tag::new(source?, import) })
     }
 
     fn follow(&mut self, written: &At<String>, table: TagTable) -> Option<Tag> {
-        self.no_select_keys(&table, "follow");
         let findings = &mut self.findings;
         let own = [
             ("platform", table.platform.as_ref().map(|text| &text.span)),
@@ -164,70 +145,44 @@ impl TagReader<'_, '_> {
             ("timezone", table.timezone.as_ref().map(|text| &text.span)),
             ("verify", table.verify.as_ref().map(|table| &table.span)),
         ];
-        for (key, span) in own.into_iter().filter_map(|(key, span)| span.map(|span| (key, span))) {
+        for (key, span) in own.into_iter().filter_map(|(key, span)| Some((key, span?))) {
             let message = format!("`{key}` and `follow` exclude each other");
             findings.report(span, message, format!("move it to `{}`", excerpt(&written.value)));
         }
         // The followed tag has passed these rules already; a follower goes along with it, also back.
         let along = Arc::new(AdoptionRules { on_rollback: OnRollback::Allow, ..AdoptionRules::default() });
-        let rules = ImportOverlay { verify: None, ..overlay_of(&table) };
+        let TagTable { soak, on_rollback, ignore, allow, .. } = table;
+        let rules = ImportTable { soak, on_rollback, ignore, allow, ..ImportTable::default() };
         let adoption = rules.adoption(Some(&along), findings);
-        let adoption = own_rules(&table, adoption, findings);
+        let adoption = own_rules(table.hold, &table.reject, adoption, findings);
         let annotations = annotations(table.annotations, findings);
         let (source, adoption) = match findings.accept(&written.span, follow::target(&written.value, self.stream))? {
             FollowedTag::Local(tag) => (TagSource::Follow(tag), adoption.filter(|rules| *rules != along)),
             // A tag of another repository is resolved by us, so that a change to it can be reverted.
             FollowedTag::Remote(tag) => (TagSource::Remote(*tag), adoption),
         };
-        Some(Tag { source, platforms: Vec::new(), schedule: None, adoption, annotations, discovered: false })
-    }
-
-    /// Reports a selection rule without a repository.
-    fn no_select_keys(&mut self, table: &TagTable, source: &str) {
-        if let Some((key, span)) = select_keys(table).first() {
-            let message = format!("`{key}` and `{source}` exclude each other");
-            self.findings.report(span, message, "use it with `repository`");
-        }
-    }
-}
-
-fn select_keys(table: &TagTable) -> SelectKeys<'_> {
-    SelectKeys { semver: table.semver.as_ref(), pattern: table.pattern.as_ref(), order: table.order.as_ref() }
-}
-
-fn overlay_of(table: &TagTable) -> ImportOverlay<'_> {
-    ImportOverlay {
-        schedule: table.schedule.as_ref(),
-        timezone: table.timezone.as_ref(),
-        platforms: table.platforms.as_ref().map(|list| list.value.as_slice()),
-        soak: table.soak.as_ref(),
-        on_rollback: table.on_rollback.as_ref(),
-        ignore: table.ignore.as_deref(),
-        allow: table.allow.as_ref(),
-        verify: table.verify.as_ref(),
+        Some(Tag { annotations, ..Tag::new(source, ImportSettings { adoption, ..ImportSettings::default() }) })
     }
 }
 
 /// Adds the rules that only tags have: `hold` and `reject`.
 fn own_rules(
-    table: &TagTable,
+    hold: Option<At<StringOr<HoldTable>>>,
+    reject: &[At<String>],
     rules: Option<Arc<AdoptionRules>>,
     findings: &mut Diagnostics<'_>,
 ) -> Option<Arc<AdoptionRules>> {
-    if table.hold.is_none() && table.reject.is_empty() {
+    if hold.is_none() && reject.is_empty() {
         return rules;
     }
     let mut rules = rules.map(Arc::unwrap_or_clone).unwrap_or_default();
-    rules.hold = table.hold.as_ref().map(|hold| read_hold(hold, findings));
-    if let Some(more) = table.reject.get(REJECT_MAX) {
-        findings.report(
-            &more.span,
-            format!("more than {REJECT_MAX} digests are rejected"),
-            "remove digests that the registry no longer serves",
-        );
+    rules.hold = hold.map(|hold| read_hold(hold, findings));
+    if let Some(more) = reject.get(REJECT_MAX) {
+        let message = format!("more than {REJECT_MAX} digests are rejected");
+        findings.report(&more.span, message, "remove digests that the registry no longer serves");
         return None;
     }
-    for text in &table.reject {
+    for text in reject {
         let Some(digest) = findings.parse::<Digest>(text) else { continue };
         if rules.reject.contains(&digest) {
             findings.report(&text.span, "duplicate digest", "remove one of them");
@@ -237,23 +192,19 @@ fn own_rules(
     Some(Arc::new(rules))
 }
 
-fn read_hold(written: &At<StringOr<HoldTable>>, findings: &mut Diagnostics<'_>) -> Hold {
-    match &written.value {
-        StringOr::Text(reason) => {
-            let reason = At { value: reason.clone(), span: written.span.clone() };
-            Hold { reason: is_text(&reason, findings).then_some(reason.value), until: None }
+fn read_hold(written: At<StringOr<HoldTable>>, findings: &mut Diagnostics<'_>) -> Hold {
+    let HoldTable { reason, until } = match written.value {
+        StringOr::Text(value) => HoldTable { reason: Some(At { value, span: written.span }), until: None },
+        StringOr::Table(table) => *table,
+    };
+    let reason = reason.filter(|reason| is_text(reason, findings)).map(|reason| reason.value);
+    let until = until.and_then(|until| {
+        let moment = timestamp(until.value);
+        if moment.is_none() {
+            let help = "write e.g. `2026-12-01` or `2026-12-01T08:00:00Z`, without quotes";
+            findings.report(&until.span, "invalid date", help);
         }
-        StringOr::Table(table) => {
-            let reason = table.reason.as_ref().filter(|reason| is_text(reason, findings));
-            let until = table.until.as_ref().and_then(|until| {
-                let moment = until.value.timestamp();
-                if moment.is_none() {
-                    let help = "write e.g. `2026-12-01` or `2026-12-01T08:00:00Z`, without quotes";
-                    findings.report(&until.span, "invalid date", help);
-                }
-                moment
-            });
-            Hold { reason: reason.map(|reason| reason.value.clone()), until }
-        }
-    }
+        moment
+    });
+    Hold { reason, until }
 }

@@ -1,6 +1,5 @@
 //! Problems of invalid settings.
 
-use super::super::*;
 use super::*;
 use crate::text::diagnostics::{Problems, RenderStyle, RenderedProblems};
 
