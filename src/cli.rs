@@ -8,7 +8,6 @@ pub mod completions;
 pub mod demo;
 pub mod describe;
 pub mod error;
-mod exit_code;
 pub mod export;
 pub mod get;
 pub mod graph;
@@ -132,7 +131,7 @@ pub fn run() -> ExitCode {
             let style = context::style_of(color, &io::stderr());
             // `anstream` would decide about colours by standard output.
             let _ = write!(io::stderr(), "{}", RenderedError(&error, style));
-            exit_code::of(&error).into()
+            error.exit().into()
         }
     }
 }

@@ -12,13 +12,11 @@ use crate::model::lock::{self, Lock, encode};
 use crate::model::root::Root;
 use crate::model::settings;
 use crate::model::stream::write;
-use crate::report::exit::Exit;
 use crate::text::diagnostics::Problems;
 
-use super::error::CliError;
-use super::support::context::CommandContext;
 use super::support::write_files::{ExistingFile, write as write_files};
 use super::support::{input, table};
+use super::{CliError, CommandContext, Exit};
 
 /// Convert OpenShift ImageStreams to streams
 ///

@@ -17,15 +17,13 @@ use crate::effects::repo::Repo;
 use crate::git::{self, CommitId, Remote, RemoteSetup, RootFiles};
 use crate::model::lock;
 use crate::model::settings::Author;
-use crate::reconcile::{Effect, PassError, Request, Resolve, reconcile};
+use crate::reconcile::{Effect, PassError, Request, reconcile};
 use crate::report::Report;
-use crate::report::exit::Exit;
 use crate::report::text::{self, RowFilter};
 use crate::system::clock;
 
-use super::error::CliError;
-use super::support::context::CommandContext;
 use super::support::pass_runner;
+use super::{CliError, CommandContext, Exit};
 use registry::{DemoImage, DemoRegistry};
 
 const STREAM: &str = include_str!("demo/python.toml");
@@ -136,13 +134,9 @@ async fn one_pass(directory: &Path, remote: &Path) -> Result<Report, PassError> 
     let remote = open(directory, remote)?;
     let request = Request {
         branch: Some("main".to_owned()),
-        root: String::new(),
         remote: Some(remote.url().to_owned()),
-        only: None,
-        shard: None,
-        resolve: Resolve::All,
         effect: Effect::Land,
-        policy: None,
+        ..Request::default()
     };
     let repo = Repo::Remote { remote: Arc::new(Mutex::new(remote)), root: String::new() };
     reconcile(&RealWorld::new(repo, None, Box::new(|_| {})).without_proxies(), &request).await

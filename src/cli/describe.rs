@@ -21,14 +21,11 @@ use crate::query::describe::{
     Describer, DigestProvenance, PinDescription, PinnedDigest, StreamDescription, TagDescription, rules,
 };
 use crate::query::status::DriftIndex;
-use crate::report::exit::Exit;
 use crate::system::clock;
-use crate::text::diagnostics::nearest;
 use crate::text::escape;
 
-use super::error::{CliError, usage};
-use super::support::context::CommandContext;
 use super::support::table::age;
+use super::{CliError, CommandContext, Exit};
 
 /// Describe streams like `oc describe is`, with commit and author of each digest
 #[derive(Debug, clap::Args)]
@@ -76,7 +73,7 @@ fn streams(root: &Root, args: &[String]) -> Result<Vec<StreamName>, CliError> {
     for arg in args {
         // Patterns match tags; a stream without tags is found by name.
         let by_name = all.keys().find(|stream| stream.as_str() == arg);
-        let patterns = TagGlobs::new([arg.as_str()]).map_err(usage)?;
+        let patterns = TagGlobs::new([arg.as_str()])?;
         let by_tag = root.definitions.tags.keys().filter(|id| patterns.matches(id)).map(|id| &id.stream);
         let found: BTreeSet<&StreamName> = by_name.into_iter().chain(by_tag).collect();
         if found.is_empty() {
@@ -92,11 +89,9 @@ fn not_found(root: &Root, arg: &str) -> CliError {
     if arg.contains([':', '*', '?', '[', '{']) {
         return root.unknown_tag(arg).into();
     }
+    let names = root.definitions.streams.keys().map(StreamName::as_str);
     let error = CliError::usage(format!("no stream is named `{arg}`"));
-    match nearest(arg, root.definitions.streams.keys().map(StreamName::as_str)) {
-        Some(near) => error.help(format!("did you mean `{near}`?")),
-        None => error.help("run `pinstream list` to see all tags"),
-    }
+    error.did_you_mean(arg, names, "run `pinstream list` to see all tags")
 }
 
 /// Finds the commits that introduced the digests of the streams; nothing outside a checkout with commits.

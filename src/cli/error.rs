@@ -9,7 +9,7 @@ use crate::model::root::UnknownTag;
 use crate::reconcile::PassError;
 use crate::report::exit::Exit;
 use crate::report::finding::Rule;
-use crate::text::diagnostics::{Problems, RenderStyle, RenderedProblems};
+use crate::text::diagnostics::{Problems, RenderStyle, RenderedProblems, nearest};
 use crate::text::escape;
 
 /// An error that stops a command.
@@ -49,6 +49,21 @@ impl CliError {
         match self {
             Self::Other { exit, message, .. } => Self::Other { exit, message, help: Some(help.into()) },
             other => other,
+        }
+    }
+
+    /// Completes an error about an unknown name: suggests the most similar of the `known` names, or else gives `help`.
+    pub fn did_you_mean<'a>(self, name: &str, known: impl IntoIterator<Item = &'a str>, help: &str) -> Self {
+        let near = nearest(name, known).map(|near| format!("did you mean `{near}`?"));
+        self.help(near.unwrap_or_else(|| help.to_owned()))
+    }
+
+    /// Returns the exit code of the process.
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::Pass(error) => error.exit(),
+            Self::Output(_) => Exit::Error,
+            Self::Other { exit, .. } => *exit,
         }
     }
 
@@ -93,12 +108,10 @@ impl From<GitError> for CliError {
     }
 }
 
-/// Converts the error about a name on the command line.
-pub fn usage(error: NameError) -> CliError {
-    let usage = CliError::usage(error.message);
-    match error.help {
-        Some(help) => usage.help(help),
-        None => usage,
+/// Names are parsed from the command line only.
+impl From<NameError> for CliError {
+    fn from(NameError { message, help }: NameError) -> Self {
+        Self::Other { exit: Exit::Usage, message, help }
     }
 }
 
@@ -120,6 +133,26 @@ impl fmt::Display for RenderedError<'_> {
         match error.hint() {
             Some(help) => writeln!(f, "{bold}help{plain}: {}", escape::lines(&help)),
             None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_error_of_a_pass_has_its_exit_code() {
+        let contention = PassError::Contention { attempts: 9, last: "the branch moved".to_owned() };
+        let no_tag = UnknownTag { name: "x".to_owned(), nearest: None };
+        for (error, exit) in [
+            (contention, Exit::Contention),
+            (PassError::UnknownTag(no_tag), Exit::Usage),
+            (PassError::Forbidden(Problems(Vec::new())), Exit::Refused),
+            (PassError::Problems(Problems(Vec::new())), Exit::Error),
+            (PassError::Registries(String::new()), Exit::Error),
+        ] {
+            assert_eq!(CliError::Pass(error).exit(), exit);
         }
     }
 }

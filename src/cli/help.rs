@@ -2,11 +2,7 @@
 
 use std::io::Write as _;
 
-use crate::report::exit::Exit;
-use crate::text::diagnostics::nearest;
-
-use super::error::CliError;
-use super::support::context::CommandContext;
+use super::{CliError, CommandContext, Exit};
 
 /// Maximum line width of topics, as for the help of commands.
 const WIDTH: usize = 100;
@@ -55,11 +51,8 @@ pub fn run(context: &CommandContext, args: &HelpArgs, mut program: clap::Command
         return Ok(Exit::Success);
     }
     let names = program.get_subcommands().map(clap::Command::get_name).chain(TOPICS.iter().map(|(topic, _)| *topic));
-    let error = CliError::usage(format!("no command or topic is named `{name}`"));
-    Err(match nearest(name, names) {
-        Some(near) => error.help(format!("did you mean `{near}`?")),
-        None => error.help("run `pinstream help` to see all commands; topics: `message`, `streams`"),
-    })
+    let help = "run `pinstream help` to see all commands; topics: `message`, `streams`";
+    Err(CliError::usage(format!("no command or topic is named `{name}`")).did_you_mean(name, names, help))
 }
 
 /// Converts a topic from Markdown to text for a terminal: each table row becomes a paragraph below its first cell, and

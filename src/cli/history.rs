@@ -13,15 +13,13 @@ use crate::model::lock::Lock;
 use crate::model::root::Root;
 use crate::model::settings::globs::TagGlobs;
 use crate::query::history::{HistoryEntry, PinHistory, TagHistories, trace};
-use crate::report::exit::Exit;
 use crate::report::v1::history::{HistoryV1, PinChangeV1, TagHistoryV1};
 use crate::system::clock;
 use crate::text::escape;
 
-use super::error::{CliError, usage};
-use super::support::context::CommandContext;
 use super::support::output::ListFormat;
 use super::support::table::{age, table};
+use super::{CliError, CommandContext, Exit};
 
 /// Show which digests tags were pinned to, with commit, author and proposal
 ///
@@ -116,7 +114,7 @@ fn read(
 
 /// Selects tags of the definitions and of the lock: a deleted tag has a history, too.
 fn wanted(root: &Root, args: &[String]) -> Result<BTreeSet<TagId>, CliError> {
-    let patterns = TagGlobs::new(args.iter().map(String::as_str)).map_err(usage)?;
+    let patterns = TagGlobs::new(args.iter().map(String::as_str))?;
     let all = || root.definitions.tags.keys().chain(root.lock.pins.keys());
     if let Some(pattern) = patterns.unmatched(all()).first() {
         return Err(root.unknown_tag(pattern).into());

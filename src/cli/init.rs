@@ -8,10 +8,8 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use crate::model::settings;
-use crate::report::exit::Exit;
 
-use super::error::CliError;
-use super::support::context::CommandContext;
+use super::{CliError, CommandContext, Exit};
 
 /// Settings of a new root.
 pub(super) const SETTINGS: &str = include_str!("init/pinstream.toml");

@@ -6,15 +6,13 @@ use crate::model::root::Root;
 use crate::model::stream::TagSource;
 use crate::query::list::{ListOrder, ListedTag, list, source_label};
 use crate::query::status::TagStatus;
-use crate::report::exit::Exit;
 use crate::report::v1::list::{ListV1, PinV1};
 use crate::report::v1::words::StatusV1;
 use crate::text::escape;
 
-use super::error::CliError;
-use super::support::context::{CommandContext, patterns};
 use super::support::output::ListFormat;
 use super::support::table::table;
+use super::{CliError, CommandContext, Exit};
 
 /// List tags with source, digest, version and status
 #[derive(Debug, clap::Args)]
@@ -43,9 +41,7 @@ pub struct ListArgs {
 /// # Errors
 /// Fails if the root cannot be read or a pattern matches no tag.
 pub fn run(context: &CommandContext, args: &ListArgs) -> Result<Exit, CliError> {
-    let (_, root) = context.root()?;
-    let only = patterns(&args.tags)?.unwrap_or_default();
-    root.check_patterns(&only)?;
+    let (_, root, only) = context.selected(&args.tags)?;
     let tags = list(&root, &only, args.sort);
     let mut out = context.stdout();
     match args.format {

@@ -11,12 +11,11 @@ use crate::model::settings::{self, path};
 use crate::model::shard::Shard;
 use crate::reconcile::{Effect, Request, Resolve};
 use crate::report::OutputFormat;
-use crate::report::exit::Exit;
 use crate::system::environment;
 
-use super::error::{CliError, usage};
-use super::support::context::{CommandContext, patterns};
-use super::support::pass_runner::{self, PassCommand};
+use super::support::context::patterns;
+use super::support::pass_runner;
+use super::{CliError, CommandContext, Exit};
 
 /// Run one pass against a Git remote: resolve, commit, push, run hooks
 ///
@@ -67,7 +66,7 @@ pub fn run(context: &CommandContext, args: &ReconcileArgs) -> Result<Exit, CliEr
         found => found?,
     };
     let (repo, request) = prepare(context, args, checkout.as_ref())?;
-    pass_runner::run(context, repo, &request, PassCommand { name: "reconcile", format: args.format })
+    pass_runner::run(context, repo, &request, "reconcile", args.format)
 }
 
 impl ReconcileArgs {
@@ -100,11 +99,10 @@ fn prepare(
         },
         (None, None) => String::new(),
     };
-    let branch = args.branch.as_deref().map(|branch| settings::branch(branch).map_err(usage)).transpose()?;
+    let branch = args.branch.as_deref().map(|branch| settings::branch(branch)).transpose()?;
     let branch = branch.or_else(|| of_checkout().and_then(|checkout| checkout.branch.clone()));
     let only = patterns(&args.tags)?;
-    let shard =
-        args.shard.as_deref().map(|shard| Shard::resolve(shard, environment::var).map_err(usage)).transpose()?;
+    let shard = args.shard.as_deref().map(|shard| Shard::resolve(shard, environment::var)).transpose()?;
     let setup = RemoteSetup {
         url,
         root: root.clone(),

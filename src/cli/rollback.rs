@@ -6,8 +6,6 @@ use std::collections::BTreeSet;
 use std::io::Write as _;
 
 use crate::effects::Registries as _;
-use crate::effects::real::RealWorld;
-use crate::effects::repo::Repo;
 use crate::git::checkout;
 use crate::git::work_tree::WorkTree;
 use crate::model::drift::find_drift;
@@ -22,16 +20,14 @@ use crate::model::stream::{Tag, TagSource};
 use crate::query::history::{HistoryEntry, TagHistories};
 use crate::reconcile::PassError;
 use crate::reconcile::gather::images::at_digest;
-use crate::report::exit::Exit;
 use crate::system::clock;
 use crate::text::escape;
 
 use super::check::targets;
-use super::error::{CliError, usage};
 use super::history::trace_checkout;
-use super::support::context::CommandContext;
 use super::support::definition_edit::{DefinitionEdit, path};
 use super::support::pass_runner;
+use super::{CliError, CommandContext, Exit};
 use target::{Candidates, RollbackTarget};
 
 /// Return a tag to an earlier digest and reject the current one
@@ -85,7 +81,7 @@ pub fn run(context: &CommandContext, args: &RollbackArgs) -> Result<Exit, CliErr
     if args.reason.trim().is_empty() {
         return Err(CliError::usage("the reason is empty").help("give one, e.g. `--reason 'crashes at start'`"));
     }
-    let id: TagId = args.tag.parse().map_err(usage)?;
+    let id: TagId = args.tag.parse()?;
     let mut edit = DefinitionEdit::begin(context)?;
     let work_tree = edit.work_tree.clone();
     let root = edit.root()?;
@@ -156,8 +152,7 @@ impl Rollback<'_> {
                     .help(help))
             }
             (None, TagSource::Image { .. } | TagSource::Remote(_)) => {
-                let repo = Repo::WorkTree(self.work_tree.clone());
-                let world = RealWorld::new(repo, self.context.policy.clone(), Box::new(|_| {}));
+                let world = self.context.world(self.work_tree);
                 let settings = &self.root.settings;
                 world.prepare(settings, &self.work_tree.authorities(settings)?).map_err(PassError::Registries)?;
                 let resolve = at_digest(&world, &self.current.image, &digest, self.tag.source.platform());

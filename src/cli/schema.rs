@@ -5,11 +5,9 @@ use std::io::Write as _;
 use clap::ValueEnum;
 
 use crate::model::{lock, settings, stream};
-use crate::report::exit::Exit;
 use crate::report::v1;
 
-use super::error::CliError;
-use super::support::context::CommandContext;
+use super::{CliError, CommandContext, Exit};
 
 /// Print the JSON schema of a file or output
 #[derive(Debug, clap::Args)]

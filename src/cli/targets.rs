@@ -11,15 +11,13 @@ use crate::git::work_tree::WorkTree;
 use crate::model::image::{Digest, ImageRef, PinnedRef, TagId};
 use crate::model::root::Root;
 use crate::model::stream::TagSource;
-use crate::report::exit::Exit;
 use crate::report::v1::targets::{TargetSiteV1, TargetsV1};
 use crate::report::v1::words::TargetStatusV1;
 use crate::text::escape;
 
-use super::error::CliError;
-use super::support::context::CommandContext;
 use super::support::output::ListFormat;
 use super::support::table;
+use super::{CliError, CommandContext, Exit};
 
 /// Maximum length of a shown value, in characters.
 const SHOWN_MAX: usize = 120;

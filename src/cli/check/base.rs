@@ -8,12 +8,10 @@ use std::sync::Arc;
 
 use futures_util::stream::{self, StreamExt as _};
 
-use crate::cli::error::CliError;
-use crate::cli::support::context::CommandContext;
 use crate::cli::support::pass_runner;
+use crate::cli::{CliError, CommandContext, Exit};
 use crate::effects::Registries as _;
 use crate::effects::real::RealWorld;
-use crate::effects::repo::Repo;
 use crate::git::checkout::{self, Checkout};
 use crate::git::work_tree::WorkTree;
 use crate::git::{GitError, RootFiles};
@@ -26,7 +24,6 @@ use crate::model::stream::{Definitions, Tag, TagSource};
 use crate::reconcile::gather::resolve::{Candidate, Resolution as Answer};
 use crate::reconcile::gather::resolve_all;
 use crate::registry::{FailureKind, ResolveError};
-use crate::report::exit::Exit;
 use crate::report::v1::words::FindingKindV1;
 use crate::signature::Trust;
 use crate::text::diagnostics::SourceFile;
@@ -81,7 +78,7 @@ impl BaseCheck<'_> {
         }
         // Registry settings come from the base: a proposal that adds a mirror of its own must not verify itself.
         let (settings, authorities) = settings_at(context, &checkout, base)?;
-        let world = RealWorld::new(Repo::WorkTree(work_tree.clone()), context.policy.clone(), Box::new(|_| {}));
+        let world = context.world(work_tree);
         let runtime = pass_runner::runtime()?;
         // Registries come first: in the usual case no history has to be read.
         let answers =

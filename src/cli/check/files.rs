@@ -2,8 +2,7 @@
 
 use std::io::Write as _;
 
-use crate::cli::error::CliError;
-use crate::cli::support::context::CommandContext;
+use crate::cli::{CliError, CommandContext};
 use crate::git::GitError;
 use crate::git::work_tree::WorkTree;
 use crate::model::root::Root;

@@ -12,9 +12,8 @@ use crate::report::v1::check::ImageV1;
 use crate::text::diagnostics::lines::LineIndex;
 use crate::text::escape;
 
-use super::super::error::CliError;
 use super::super::manifests::{self, Manifest};
-use super::super::support::context::CommandContext;
+use crate::cli::{CliError, CommandContext};
 
 /// An image in a file that is not covered, not pinned or not valid.
 pub(super) struct UncoveredImage {

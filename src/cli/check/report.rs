@@ -2,12 +2,11 @@
 
 use std::fmt::Write as _;
 
-use crate::cli::support::context::CommandContext;
 use crate::cli::support::pass_runner::PassResult;
 use crate::cli::support::source_map::SourceMap;
+use crate::cli::{CommandContext, Exit};
 use crate::model::root::Root;
 use crate::model::settings::globs::TagGlobs;
-use crate::report::exit::Exit;
 use crate::report::finding::{Finding, FindingLocation, Rule, RunResults, Severity, Subject, pass};
 use crate::report::v1::check::{CheckSchema, CheckV1, FindingV1, ImageV1};
 use crate::report::v1::report::ReportV1;

@@ -2,8 +2,6 @@
 
 use similar::TextDiff;
 
-use crate::effects::real::RealWorld;
-use crate::effects::repo::Repo;
 use crate::formats::EditedFile;
 use crate::git::work_tree::WorkTree;
 use crate::model::image::TagId;
@@ -12,14 +10,12 @@ use crate::model::root::Root;
 use crate::model::settings::globs::TagGlobs;
 use crate::reconcile::target_edits;
 use crate::reconcile::target_files;
-use crate::report::exit::Exit;
 use crate::report::v1::words::FindingKindV1;
 use crate::text::escape;
 
-use crate::cli::error::CliError;
-use crate::cli::support::context::CommandContext;
 use crate::cli::support::pass_runner;
 use crate::cli::targets::short_reference;
+use crate::cli::{CliError, CommandContext, Exit};
 
 use super::drift::{CheckFinding, LockDrift, OFFLINE};
 
@@ -46,7 +42,7 @@ pub(in crate::cli) fn edited(
     if root.settings.targets.is_empty() {
         return Ok(Vec::new());
     }
-    let world = RealWorld::new(Repo::WorkTree(work_tree.clone()), context.policy.clone(), Box::new(|_| {}));
+    let world = context.world(work_tree);
     let version = work_tree.version()?;
     let is_selected = |id: &TagId| only.is_none_or(|only| only.matches(id));
     let edits = async {

@@ -6,8 +6,7 @@ use std::io::{self, Write};
 use crate::git::work_tree::WorkTree;
 use crate::model::lock::conflict_markers;
 
-use super::super::error::CliError;
-use super::super::support::context::CommandContext;
+use crate::cli::{CliError, CommandContext};
 
 /// Name of the file in the root.
 const FILE_NAME: &str = ".gitattributes";

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::str::FromStr;
 
-use crate::cli::error::CliError;
+use crate::cli::CliError;
 use crate::model::image::{Digest, TagId};
 use crate::model::lock::Pin;
 use crate::query::history::HistoryEntry;

@@ -8,6 +8,8 @@ use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt as _;
 
+use crate::effects::real::RealWorld;
+use crate::effects::repo::Repo;
 use crate::git::work_tree::WorkTree;
 use crate::model::root::Root;
 use crate::model::settings;
@@ -17,7 +19,7 @@ use crate::system::environment;
 use crate::text::diagnostics::RenderStyle;
 use crate::text::escape;
 
-use super::super::error::{CliError, usage};
+use crate::cli::CliError;
 
 /// Options of all commands.
 #[derive(Debug, Args)]
@@ -104,6 +106,22 @@ impl CommandContext {
         Ok((work_tree, root))
     }
 
+    /// Reads the root as [`Self::root`] does, and parses TAG arguments; none means all tags.
+    ///
+    /// # Errors
+    /// Fails also if a pattern is invalid or matches no tag.
+    pub fn selected(&self, tags: &[String]) -> Result<(WorkTree, Root, TagGlobs), CliError> {
+        let (work_tree, root) = self.root()?;
+        let only = patterns(tags)?.unwrap_or_default();
+        root.check_patterns(&only)?;
+        Ok((work_tree, root, only))
+    }
+
+    /// Builds the effects on a work tree, restricted by the policy.
+    pub fn world(&self, work_tree: &WorkTree) -> RealWorld {
+        RealWorld::new(Repo::WorkTree(work_tree.clone()), self.policy.clone(), Box::new(|_| {}))
+    }
+
     /// Returns standard output; writes after the reader has closed it are dropped.
     pub fn stdout(&self) -> impl Write {
         stdout()
@@ -178,7 +196,7 @@ impl Write for LogWriter {
 /// # Errors
 /// Returns a usage error for an invalid pattern.
 pub fn patterns(args: &[String]) -> Result<Option<TagGlobs>, CliError> {
-    let patterns = TagGlobs::new(args.iter().map(String::as_str)).map_err(usage)?;
+    let patterns = TagGlobs::new(args.iter().map(String::as_str))?;
     Ok(Some(patterns).filter(|patterns| !patterns.is_all()))
 }
 

@@ -7,8 +7,8 @@ use crate::report::{OutputFormat, Render};
 use crate::system::environment;
 use crate::text::escape;
 
-use super::super::error::CliError;
 use super::context;
+use crate::cli::CliError;
 
 /// The variable with the path of the job summary, a Markdown file (GitHub: "Workflow commands", "Adding a job summary";
 /// also set by Forgejo and Gitea).

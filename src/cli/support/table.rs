@@ -4,7 +4,7 @@ use std::io::Write as _;
 
 use crate::text::escape;
 
-use super::super::error::CliError;
+use crate::cli::CliError;
 
 /// Aligns rows in columns as wide as their widest cell; control characters in cells are escaped.
 pub fn table<const N: usize>(rows: &[[String; N]]) -> String {

@@ -5,7 +5,7 @@ use std::io::{self, Write as _};
 
 use crate::git::work_tree::WorkTree;
 
-use super::super::error::CliError;
+use crate::cli::CliError;
 
 /// Treatment of files that exist.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -9,7 +9,7 @@ use crate::model::root::Root;
 use crate::model::stream::TagSource;
 use crate::model::stream::write::NewSource;
 
-use crate::cli::error::{CliError, usage};
+use crate::cli::CliError;
 
 /// Maximum number of digests listed for an ambiguous prefix.
 const CANDIDATES: usize = 10;
@@ -121,7 +121,7 @@ fn fixed(pin: &Pin, digest: &Digest, is_tagged: bool) -> Result<NewSource, CliEr
         Some(tag) => format!("{repository}:{tag}@{digest}"),
         None => format!("{repository}@{digest}"),
     };
-    let image: ImageRef = text.parse().map_err(usage)?;
+    let image: ImageRef = text.parse()?;
     debug_assert!(matches!(image.reference(), Reference::Digest(_)));
     Ok(NewSource::Image(image, None))
 }
