@@ -13,7 +13,8 @@ use crate::model::lock::Lock;
 use crate::model::root::Root;
 use crate::model::settings::globs::TagGlobs;
 use crate::query::history::{HistoryEntry, PinHistory, TagHistories, trace};
-use crate::report::v1::history::{HistoryV1, PinChangeV1, TagHistoryV1};
+use crate::report::v1;
+use crate::report::v1::history::{HistorySchema, HistoryV1, PinChangeV1, TagHistoryV1};
 use crate::system::clock;
 use crate::text::escape;
 
@@ -71,7 +72,8 @@ pub fn run(context: &CommandContext, args: &HistoryArgs) -> Result<Exit, CliErro
             tag: id.tag.to_string(),
             changes: entries.iter().map(json).collect(),
         });
-        write!(out, "{}", HistoryV1::new(history.complete, tags.collect()).to_json())?;
+        let document = HistoryV1 { schema: HistorySchema::V1, complete: history.complete, tags: tags.collect() };
+        write!(out, "{}", v1::encode(&document))?;
         return Ok(Exit::Success);
     }
     let now = (!args.utc).then(clock::now);

@@ -6,7 +6,8 @@ use crate::model::root::Root;
 use crate::model::stream::TagSource;
 use crate::query::list::{ListOrder, ListedTag, list, source_label};
 use crate::query::status::TagStatus;
-use crate::report::v1::list::{ListV1, PinV1};
+use crate::report::v1;
+use crate::report::v1::list::{ListSchema, ListV1, PinV1};
 use crate::report::v1::words::StatusV1;
 use crate::text::escape;
 
@@ -63,7 +64,7 @@ fn json(root: &Root, tags: &[ListedTag]) -> String {
         TagStatus::Drifted => StatusV1::Stale,
     };
     let tags = tags.iter().map(|tag| PinV1::new(tag.id, tag.tag, &root.lock, status(tag.status)));
-    ListV1::new(tags.collect()).to_json()
+    v1::encode(&ListV1 { schema: ListSchema::V1, tags: tags.collect() })
 }
 
 fn row(tag: &ListedTag) -> [String; 6] {

@@ -57,15 +57,21 @@ impl ChangeV1 {
             tag: change.tag.tag.to_string(),
             follow: change.follow.as_ref().map(ToString::to_string),
             image: change.image.to_string(),
-            change: match change.kind {
-                ChangeKind::Added { .. } => ChangeKindV1::Added,
-                ChangeKind::Updated { .. } => ChangeKindV1::Updated,
-                ChangeKind::Removed { .. } => ChangeKindV1::Removed,
-            },
+            change: ChangeKindV1::from(&change.kind),
             old: change.before().map(SideV1::from),
             new: change.after().map(SideV1::from),
             reference: change.after().map(|side| pinned(side).to_string()),
             explanation: None,
+        }
+    }
+}
+
+impl From<&ChangeKind> for ChangeKindV1 {
+    fn from(kind: &ChangeKind) -> Self {
+        match kind {
+            ChangeKind::Added { .. } => Self::Added,
+            ChangeKind::Updated { .. } => Self::Updated,
+            ChangeKind::Removed { .. } => Self::Removed,
         }
     }
 }
@@ -84,6 +90,7 @@ fn change_id(hook: &str, landed: EventContext<'_>, change: &PinChange) -> String
 mod tests {
     use super::*;
     use crate::model::lock::{Lock, diff, sample};
+    use crate::report::v1::encode;
 
     const LANDED: EventContext<'_> = EventContext {
         remote: Some("https://git.example/a"),
@@ -100,7 +107,7 @@ mod tests {
         new.pins.remove(&"python:arm".parse().unwrap());
         let pin = new.pins.get_mut(&"python:3.12".parse().unwrap()).unwrap();
         (pin.digest, pin.details.version) = (sample::digest(9), Some("3.12.5".to_owned()));
-        insta::assert_snapshot!(EventV1::new("rollout", LANDED, &diff::changes(&old, &new), &Explanations::new()).to_json(), @r#"
+        insta::assert_snapshot!(encode(&EventV1::new("rollout", LANDED, &diff::changes(&old, &new), &Explanations::new())), @r#"
         {
           "schema": "pinstream.event/v1",
           "id": "6bd4b286eaa2bd90ccb838a0ce270833",

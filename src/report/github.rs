@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 
 use super::excerpt::{PAGE_MAX, excerpt};
 use super::finding::{FilePosition, Finding, FindingLocation, RunResults, Severity};
+use super::v1::words::word;
 use crate::text::escape;
 
 /// Maximum characters of a path; more than any system allows.
@@ -58,7 +59,7 @@ fn properties(finding: &Finding) -> String {
             None => {}
         }
     }
-    properties.push(("title", format!("pinstream {}", finding.rule.code())));
+    properties.push(("title", format!("pinstream {}", word(finding.rule))));
     let properties: Vec<String> = properties.iter().map(|(key, value)| format!("{key}={}", property(value))).collect();
     properties.join(",")
 }

@@ -9,6 +9,7 @@ use std::fmt::Write as _;
 
 use super::excerpt::PAGE_MAX;
 use super::finding::{FilePosition, Finding, FindingLocation, RunResults, Severity};
+use super::v1::words::word;
 use crate::text::escape::{self, xml};
 
 /// Findings about one subject.
@@ -93,11 +94,8 @@ impl TestCase<'_> {
             let more = if errors.len() > 1 { format!(" (and {} more)", errors.len() - 1) } else { String::new() };
             let message = xml(&format!("{}{more}", first.message));
             let body = xml(&errors.iter().map(|finding| located(finding)).collect::<Vec<_>>().join("\n\n"));
-            let _ = writeln!(
-                out,
-                "      <{element} type=\"{}\" message=\"{message}\">{body}</{element}>",
-                first.rule.code()
-            );
+            let rule = word(first.rule);
+            let _ = writeln!(out, "      <{element} type=\"{rule}\" message=\"{message}\">{body}</{element}>");
         } else if let Some(reason) = self.skipped {
             let _ = writeln!(out, "      <skipped message=\"{}\"/>", attribute(reason));
         }

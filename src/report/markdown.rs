@@ -5,10 +5,11 @@
 use std::fmt::Write as _;
 
 use super::excerpt::{PAGE_MAX, excerpt};
-use super::finding::{Finding, FindingLocation, RunResults, Severity};
+use super::finding::{Finding, FindingLocation, RunResults};
 use super::pass::{HookOutcome, ProposalRow, Report};
 use super::tag::{TagOutcome, TagRow};
 use super::text;
+use super::v1::words::word;
 use crate::model::lock::diff::PinSide;
 use crate::text::escape::{self, markdown, markdown_code};
 
@@ -36,7 +37,7 @@ pub fn pass(command: &str, report: &Report) -> String {
     page.table(["proposal", "outcome", "changes", "reason"], &proposals);
     let hooks = report.hooks.iter().map(|hook| {
         let reason = hook.outcome.reason().map(|reason| markdown(&reason)).unwrap_or_default();
-        [markdown_code(&hook.name), hook.outcome.word().to_owned(), hook.changes.to_string(), reason]
+        [markdown_code(&hook.name), hook.outcome.word(), hook.changes.to_string(), reason]
     });
     page.table(["hook", "outcome", "changes", "reason"], &hooks.collect::<Vec<_>>());
     for hook in report.hooks.iter().filter(|hook| matches!(hook.outcome, HookOutcome::Failed(_))) {
@@ -66,17 +67,12 @@ pub fn findings(results: &RunResults, diff: Option<&str>) -> String {
 }
 
 fn finding_row(finding: &Finding) -> [String; 4] {
-    let word = match finding.level {
-        Severity::Error => "error",
-        Severity::Warning => "warning",
-        Severity::Note => "note",
-    };
     let place = finding.place.as_ref().map(|FindingLocation { path, span }| match span {
         Some(spot) => format!("{}, line {}", markdown_code(path), spot.first_line()),
         None => markdown_code(path),
     });
     let help = finding.help.as_deref().map(markdown).unwrap_or_default();
-    [word.to_owned(), place.unwrap_or_default(), markdown(&finding.message), help]
+    [word(finding.level), place.unwrap_or_default(), markdown(&finding.message), help]
 }
 
 fn change_row(row: &TagRow) -> [String; 5] {
@@ -92,8 +88,7 @@ fn change_row(row: &TagRow) -> [String; 5] {
         None => vec![class, link],
     };
     let change: Vec<String> = change.into_iter().flatten().collect();
-    let word = row.outcome.word().to_owned();
-    [markdown_code(&row.tag.to_string()), word, between(digests), between(versions), change.join(" ")]
+    [markdown_code(&row.tag.to_string()), row.outcome.word(), between(digests), between(versions), change.join(" ")]
 }
 
 /// Returns the row of a tag that failed or is held back.
@@ -103,8 +98,8 @@ fn reason_row(row: &TagRow) -> Option<[String; 4]> {
         TagOutcome::Held(update) => (format!("available: `{}`; {}", update.digest.short(), update.reason), None),
         _ => return None,
     };
-    let word = row.outcome.word().to_owned();
-    Some([markdown_code(&row.tag.to_string()), word, markdown(&why), help.map(markdown).unwrap_or_default()])
+    let tag = markdown_code(&row.tag.to_string());
+    Some([tag, row.outcome.word(), markdown(&why), help.map(markdown).unwrap_or_default()])
 }
 
 fn proposal_row(row: &ProposalRow) -> [String; 4] {
@@ -113,7 +108,7 @@ fn proposal_row(row: &ProposalRow) -> [String; 4] {
     let name = markdown_code(&row.branch);
     let name = link.map_or(name.clone(), |url| format!("[{name}]({url})"));
     let reason = row.outcome.reason().map(markdown).unwrap_or_default();
-    [name, row.outcome.word().to_owned(), row.changes.to_string(), reason]
+    [name, row.outcome.word(), row.changes.to_string(), reason]
 }
 
 fn is_plain(byte: u8) -> bool {

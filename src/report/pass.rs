@@ -2,6 +2,7 @@
 
 use super::exit::Exit;
 use super::tag::TagRow;
+use super::v1::words::{HookOutcomeV1, ProposalOutcomeV1, word};
 use crate::formats::EditedFile;
 use crate::git::CommitId;
 use crate::hook::HookExit;
@@ -193,15 +194,8 @@ impl FileRow {
 
 impl ProposalOutcome {
     /// Returns the word used in reports.
-    pub fn word(&self) -> &'static str {
-        match self {
-            Self::Created => "created",
-            Self::Refreshed => "refreshed",
-            Self::Unchanged => "unchanged",
-            Self::Closed => "closed",
-            Self::Skipped(_) => "skipped",
-            Self::Failed(_) => "failed",
-        }
+    pub fn word(&self) -> String {
+        word(ProposalOutcomeV1::from(self))
     }
 
     /// Returns the reason why it was skipped or failed.
@@ -233,14 +227,8 @@ impl HookRow {
 
 impl HookOutcome {
     /// Returns the word used in reports.
-    pub fn word(&self) -> &'static str {
-        match self {
-            Self::Succeeded => "succeeded",
-            Self::Failed(_) => "failed",
-            Self::Running => "running",
-            Self::Pending => "pending",
-            Self::Refused(_) => "refused",
-        }
+    pub fn word(&self) -> String {
+        word(HookOutcomeV1::from(self))
     }
 
     /// Describes why it failed or was refused.

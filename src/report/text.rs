@@ -8,6 +8,7 @@ use anstyle::{AnsiColor, Color};
 
 use super::pass::{HookOutcome, HookRow, PassEnd, ProposalOutcome, ProposalRow, Report};
 use super::tag::{TagOutcome, TagRow};
+use super::v1::words::{OutcomeV1, word};
 use crate::image_diff::Explanation;
 use crate::image_diff::summary::lines;
 use crate::model::image::TagId;
@@ -22,6 +23,25 @@ const FAILURE_MAX: usize = 1_000;
 
 /// Maximum number of lines listed per file.
 const FILE_LINES_MAX: usize = 10;
+
+/// Outcomes in the order of summaries.
+const SUMMARY_ORDER: [OutcomeV1; 15] = [
+    OutcomeV1::Updated,
+    OutcomeV1::Proposed,
+    OutcomeV1::Deferred,
+    OutcomeV1::Refreshed,
+    OutcomeV1::Added,
+    OutcomeV1::Removed,
+    OutcomeV1::Unchanged,
+    OutcomeV1::Held,
+    OutcomeV1::Soaking,
+    OutcomeV1::Ignored,
+    OutcomeV1::Rejected,
+    OutcomeV1::Reverted,
+    OutcomeV1::Skipped,
+    OutcomeV1::Refused,
+    OutcomeV1::Failed,
+];
 
 /// Detail of the listed tags.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,13 +105,12 @@ fn origins(report: &Report) -> HashMap<*const Explanation, &TagId> {
 
 /// Summarizes a pass, as in `2 updated, 97 unchanged; landed as 0f1c2d3ee on main`. Each tag is counted exactly once.
 pub(super) fn summary(report: &Report) -> String {
-    let count = |word: &str| report.rows.iter().filter(|row| row.outcome.word() == word).count();
-    let counts: Vec<String> = TagOutcome::WORDS
-        .iter()
-        .map(|word| (count(word), word))
-        .filter(|(count, _)| *count > 0)
-        .map(|(count, word)| format!("{count} {word}"))
-        .collect();
+    let outcomes: Vec<OutcomeV1> = report.rows.iter().map(|row| OutcomeV1::from(&row.outcome)).collect();
+    let count = |outcome: OutcomeV1| match outcomes.iter().filter(|one| **one == outcome).count() {
+        0 => None,
+        count => Some(format!("{count} {}", word(outcome))),
+    };
+    let counts: Vec<String> = SUMMARY_ORDER.into_iter().filter_map(count).collect();
     let counts = if counts.is_empty() { "no tags".to_owned() } else { counts.join(", ") };
     let branch = report.branch.as_deref().map_or("the branch".to_owned(), escape::terminal);
     let end = match &report.end {
@@ -143,7 +162,7 @@ impl TextPage {
             TagOutcome::Unchanged | TagOutcome::NotDue | TagOutcome::NotSelected => None,
         };
         let tag = row.tag.to_string();
-        self.coloured(word, colour);
+        self.coloured(&word, colour);
         self.put(format_args!("{:1$}  {tag:2$}", "", widths.word - word.len(), widths.tag));
         if let TagOutcome::Failed(error) = &row.outcome {
             let kind = Some(error.kind.word()).filter(|kind| *kind != word);
@@ -216,7 +235,7 @@ impl TextPage {
             ProposalOutcome::Unchanged | ProposalOutcome::Closed => None,
         };
         self.put(format_args!("proposal {} ", proposal.branch));
-        self.coloured(proposal.outcome.word(), colour);
+        self.coloured(&proposal.outcome.word(), colour);
         if let Some(url) = &proposal.url {
             self.put(format_args!("  {}", escape::terminal(url)));
         }

@@ -8,6 +8,7 @@ use crate::cli::{CommandContext, Exit};
 use crate::model::root::Root;
 use crate::model::settings::globs::TagGlobs;
 use crate::report::finding::{Finding, FindingLocation, Rule, RunResults, Severity, Subject, pass};
+use crate::report::v1;
 use crate::report::v1::check::{CheckSchema, CheckV1, FindingV1, ImageV1};
 use crate::report::v1::report::ReportV1;
 use crate::report::v1::words::FindingKindV1;
@@ -86,7 +87,7 @@ impl Render for CheckResult<'_> {
     }
 
     fn json(&self) -> String {
-        let found = CheckV1 {
+        v1::encode(&CheckV1 {
             schema: CheckSchema::V1,
             exit: self.exit.code(),
             pins: self.root.lock.pins.len(),
@@ -96,8 +97,7 @@ impl Render for CheckResult<'_> {
             fix: self.drift.remedy.map(str::to_owned),
             images: self.images.as_ref().map(|images| images.iter().map(ImageV1::from).collect()),
             upstream: self.upstream.as_ref().map(|report| ReportV1::new(report, self.exit)),
-        };
-        found.to_json()
+        })
     }
 
     fn markdown(&self) -> String {

@@ -3,6 +3,12 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
+/// Returns the word for `value`, a variant of a type without fields.
+pub(crate) fn word(value: impl Serialize) -> String {
+    // Such a value is serialized as a string.
+    serde_json::to_value(value).ok().and_then(|word| word.as_str().map(str::to_owned)).unwrap_or_default()
+}
+
 /// End of a pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
