@@ -13,7 +13,7 @@ use axum::extract::State;
 use axum::http::{Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse as _, Response};
 use serde_json::{Value, json};
-use tokio::task::JoinHandle;
+use tokio::task::JoinSet;
 
 use crate::model::image::{Digest, Platform, RegistryHost};
 
@@ -42,25 +42,20 @@ pub struct DemoImage {
 pub struct DemoRegistry {
     host: RegistryHost,
     store: Arc<Mutex<Store>>,
-    server: JoinHandle<()>,
+    _server: JoinSet<()>,
 }
 
 /// All pushed content, by repository.
-#[derive(Debug, Default)]
-struct Store {
-    repositories: BTreeMap<String, Repository>,
-}
+type Store = BTreeMap<String, Repository>;
 
+/// Content by its path below the repository, e.g. `manifests/latest`.
 #[derive(Debug, Default)]
-struct Repository {
-    tags: BTreeMap<String, Digest>,
-    manifests: BTreeMap<Digest, Content>,
-    blobs: BTreeMap<Digest, Content>,
-}
+struct Repository(BTreeMap<String, Content>);
 
 #[derive(Clone, Debug)]
 struct Content {
     media_type: &'static str,
+    digest: Digest,
     bytes: Vec<u8>,
 }
 
@@ -75,12 +70,13 @@ impl DemoRegistry {
         let host = listener.local_addr()?.to_string().parse().map_err(io::Error::other)?;
         let store = Arc::new(Mutex::new(Store::default()));
         let router = Router::new().fallback(answer).with_state(Arc::clone(&store));
-        let server = tokio::spawn(async move {
+        let mut server = JoinSet::new();
+        server.spawn(async move {
             if let Err(error) = axum::serve(listener, router).await {
                 tracing::warn!(%error, "the demo registry stopped");
             }
         });
-        Ok(Self { host, store, server })
+        Ok(Self { host, store, _server: server })
     }
 
     /// Returns its address for plain HTTP, `127.0.0.1:<port>`.
@@ -92,19 +88,13 @@ impl DemoRegistry {
     /// deterministic.
     pub fn push(&self, repository: &str, tag: &str, image: &DemoImage) -> Digest {
         let mut store = lock(&self.store);
-        let repository = store.repositories.entry(repository.to_owned()).or_default();
+        let repository = store.entry(repository.to_owned()).or_default();
         let layer = repository.put_blob(LAYER, EMPTY_TAR.to_vec());
         let children: Vec<Value> = image.platforms.iter().map(|p| repository.put_image(image, p, &layer)).collect();
         let index = json!({ "schemaVersion": 2, "mediaType": INDEX, "manifests": children });
-        let digest = repository.put_manifest(INDEX, &index).0;
-        repository.tags.insert(tag.to_owned(), digest.clone());
-        digest
-    }
-}
-
-impl Drop for DemoRegistry {
-    fn drop(&mut self) {
-        self.server.abort();
+        let index = repository.put("manifests", INDEX, text(&index));
+        repository.0.insert(format!("manifests/{tag}"), index.clone());
+        index.digest
     }
 }
 
@@ -128,37 +118,21 @@ impl Repository {
         }
         let config = self.put_blob(CONFIG, text(&config));
         let manifest = json!({ "schemaVersion": 2, "mediaType": MANIFEST, "config": config, "layers": [layer] });
-        let (digest, size) = self.put_manifest(MANIFEST, &manifest);
-        json!({ "mediaType": MANIFEST, "digest": digest, "size": size, "platform": platform_value })
+        let Content { digest, bytes, .. } = self.put("manifests", MANIFEST, text(&manifest));
+        json!({ "mediaType": MANIFEST, "digest": digest, "size": bytes.len(), "platform": platform_value })
     }
 
     /// Stores a blob and returns its descriptor.
-    fn put_blob(&mut self, media_type: &'static str, bytes: Vec<u8>) -> Value {
-        let digest = Digest::sha256(&bytes);
-        let descriptor = json!({ "mediaType": media_type, "digest": digest, "size": bytes.len() });
-        self.blobs.insert(digest, Content { media_type: "application/octet-stream", bytes });
-        descriptor
+    fn put_blob(&mut self, media_type: &str, bytes: Vec<u8>) -> Value {
+        let Content { digest, bytes, .. } = self.put("blobs", "application/octet-stream", bytes);
+        json!({ "mediaType": media_type, "digest": digest, "size": bytes.len() })
     }
 
-    /// Stores a manifest and returns its digest and size in bytes.
-    fn put_manifest(&mut self, media_type: &'static str, manifest: &Value) -> (Digest, usize) {
-        let bytes = text(manifest);
-        let (digest, size) = (Digest::sha256(&bytes), bytes.len());
-        self.manifests.insert(digest.clone(), Content { media_type, bytes });
-        (digest, size)
-    }
-
-    /// Looks up a manifest by tag or digest.
-    fn manifest(&self, reference: &str) -> Option<(Digest, Content)> {
-        let digest = self.tags.get(reference).cloned().or_else(|| reference.parse().ok())?;
-        let content = self.manifests.get(&digest)?.clone();
-        Some((digest, content))
-    }
-
-    fn blob(&self, digest: &str) -> Option<(Digest, Content)> {
-        let digest: Digest = digest.parse().ok()?;
-        let content = self.blobs.get(&digest)?.clone();
-        Some((digest, content))
+    /// Stores a manifest or a blob by its digest.
+    fn put(&mut self, kind: &str, media_type: &'static str, bytes: Vec<u8>) -> Content {
+        let content = Content { media_type, digest: Digest::sha256(&bytes), bytes };
+        self.0.insert(format!("{kind}/{}", content.digest), content.clone());
+        content
     }
 }
 
@@ -188,19 +162,17 @@ async fn answer(State(store): State<Arc<Mutex<Store>>>, method: Method, uri: Uri
         return refusal(StatusCode::NOT_FOUND, "UNSUPPORTED", "unknown path");
     };
     let store = lock(&store);
-    let repository = store.repositories.get(name.trim_start_matches('/'));
-    let (found, code, message) = match kind {
-        "manifests" => (repository.and_then(|r| r.manifest(reference)), "MANIFEST_UNKNOWN", "manifest unknown"),
-        "blobs" => (repository.and_then(|r| r.blob(reference)), "BLOB_UNKNOWN", "blob unknown to registry"),
-        _ => (None, "UNSUPPORTED", "unknown path"),
+    let Some(repository) = store.get(name.trim_start_matches('/')) else {
+        return refusal(StatusCode::NOT_FOUND, "NAME_UNKNOWN", "repository name not known to registry");
     };
-    match (found, repository) {
-        (Some((digest, content)), _) => {
+    match (repository.0.get(&format!("{kind}/{reference}")).cloned(), kind) {
+        (Some(Content { media_type, digest, bytes }), _) => {
             let digest = [("docker-content-digest", digest.to_string())];
-            ([(header::CONTENT_TYPE, content.media_type)], digest, content.bytes).into_response()
+            ([(header::CONTENT_TYPE, media_type)], digest, bytes).into_response()
         }
-        (None, None) => refusal(StatusCode::NOT_FOUND, "NAME_UNKNOWN", "repository name not known to registry"),
-        (None, Some(_)) => refusal(StatusCode::NOT_FOUND, code, message),
+        (None, "manifests") => refusal(StatusCode::NOT_FOUND, "MANIFEST_UNKNOWN", "manifest unknown"),
+        (None, "blobs") => refusal(StatusCode::NOT_FOUND, "BLOB_UNKNOWN", "blob unknown to registry"),
+        (None, _) => refusal(StatusCode::NOT_FOUND, "UNSUPPORTED", "unknown path"),
     }
 }
 

@@ -7,7 +7,7 @@ use crate::model::settings::adoption_rules::{AdoptionRules, Hold, OnRollback};
 use crate::model::stream::{Tag, TagSource};
 
 /// Lists the rules by which a tag is updated, one sentence each. Texts of the definitions are included as they are.
-pub fn update_rules(tag: &Tag) -> Vec<String> {
+pub(super) fn update_rules(tag: &Tag) -> Vec<String> {
     let mut lines = Vec::new();
     lines.extend(tag.schedule.as_ref().map(|schedule| format!("schedule: {schedule}")));
     if !tag.platforms.is_empty() {
@@ -38,7 +38,7 @@ pub fn update_rules(tag: &Tag) -> Vec<String> {
 }
 
 /// Lists what keeps a tag from being updated: `hold` and rejected digests.
-pub fn restrictions(tag: &Tag) -> Vec<String> {
+pub(super) fn restrictions(tag: &Tag) -> Vec<String> {
     let Some(rules) = &tag.adoption else { return Vec::new() };
     let mut lines = Vec::new();
     if let Some(Hold { reason, until }) = &rules.hold {
