@@ -16,8 +16,6 @@ pub mod markdown;
 pub mod message;
 pub mod pass;
 mod pins;
-#[cfg(test)]
-pub(crate) mod sample;
 mod sarif;
 mod stable_id;
 pub mod tag;

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 
 use crate::image_diff::layers::size;
 use crate::image_diff::summary::{DIFFERENCES_MAX, built};
-use crate::image_diff::{Explanation, Explanations, OldNew};
+use crate::image_diff::{Explanation, Explanations, OldNew, arrow};
 use crate::model::image::TagId;
 use crate::model::image::facts::BaseImage;
 use crate::model::lock::diff::{PinChange, PinSide};
@@ -99,12 +99,7 @@ fn warnings(out: &mut String, changes: &[PinChange], explained: &Explanations) {
 fn row(out: &mut String, change: &PinChange, detail: Detail<'_>) {
     let tag = markdown_code(&change.tag.to_string());
     let version = |side: Option<&PinSide>| side.and_then(|side| side.version.as_deref()).map(markdown_code);
-    let versions = match (version(change.before()), version(change.after())) {
-        (Some(old), Some(new)) if old == new => old,
-        (Some(old), Some(new)) => format!("{old} → {new}"),
-        (None, Some(only)) | (Some(only), None) => only,
-        (None, None) => String::new(),
-    };
+    let versions = arrow(version(change.before()), version(change.after()));
     let (class, when) = match (change.before(), change.after()) {
         (None, _) => ("added".to_owned(), String::new()),
         (_, None) => ("removed".to_owned(), String::new()),

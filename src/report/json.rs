@@ -186,7 +186,7 @@ impl From<&HookOutcome> for HookOutcomeV1 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::sample;
+    use crate::report::tests::sample;
     use crate::report::v1::words::word;
     use crate::text::escape;
 

@@ -93,30 +93,32 @@ impl TestCase<'_> {
         if let Some(first) = errors.first() {
             let more = if errors.len() > 1 { format!(" (and {} more)", errors.len() - 1) } else { String::new() };
             let message = xml(&format!("{}{more}", first.message));
-            let body = xml(&errors.iter().map(|finding| located(finding)).collect::<Vec<_>>().join("\n\n"));
+            let body = located(&errors);
             let rule = word(first.rule);
             let _ = writeln!(out, "      <{element} type=\"{rule}\" message=\"{message}\">{body}</{element}>");
         } else if let Some(reason) = self.skipped {
             let _ = writeln!(out, "      <skipped message=\"{}\"/>", attribute(reason));
         }
         if !others.is_empty() {
-            let body = xml(&others.iter().map(|finding| located(finding)).collect::<Vec<_>>().join("\n\n"));
-            let _ = writeln!(out, "      <system-out>{body}</system-out>");
+            let _ = writeln!(out, "      <system-out>{}</system-out>", located(&others));
         }
         out.push_str("    </testcase>\n");
     }
 }
 
-/// Prefixes a finding with its location, as compilers do.
-fn located(finding: &Finding) -> String {
-    let text = finding.text_with_output(PAGE_MAX);
-    let Some(FindingLocation { path, span }) = &finding.place else { return text };
-    let path = escape::terminal(path);
-    match span {
-        None => format!("{path}: {text}"),
-        Some(FilePosition::Line(line)) => format!("{path}:{line}: {text}"),
-        Some(FilePosition::Part(span)) => format!("{path}:{}:{}: {text}", span.line, span.column),
-    }
+/// Joins findings, each after its location, as compilers do.
+fn located(findings: &[&Finding]) -> String {
+    let located = |finding: &&Finding| {
+        let text = finding.text_with_output(PAGE_MAX);
+        let Some(FindingLocation { path, span }) = &finding.place else { return text };
+        let path = escape::terminal(path);
+        match span {
+            None => format!("{path}: {text}"),
+            Some(FilePosition::Line(line)) => format!("{path}:{line}: {text}"),
+            Some(FilePosition::Part(span)) => format!("{path}:{}:{}: {text}", span.line, span.column),
+        }
+    };
+    xml(&findings.iter().map(located).collect::<Vec<_>>().join("\n\n"))
 }
 
 /// Escapes foreign text as the value of an attribute.
@@ -130,7 +132,7 @@ mod tests {
     use roxmltree::Document;
 
     use super::*;
-    use crate::report::sample;
+    use crate::report::tests::sample;
 
     #[test]
     fn each_subject_is_a_test_case() {

@@ -10,6 +10,7 @@ use super::pass::{HookOutcome, ProposalRow, Report};
 use super::tag::{TagOutcome, TagRow};
 use super::text;
 use super::v1::words::word;
+use crate::image_diff::arrow;
 use crate::model::lock::diff::PinSide;
 use crate::text::escape::{self, markdown, markdown_code};
 
@@ -76,19 +77,19 @@ fn finding_row(finding: &Finding) -> [String; 4] {
 }
 
 fn change_row(row: &TagRow) -> [String; 5] {
-    let [old, new] = [&row.old, &row.new].map(Option::as_ref);
-    let digests = [old, new].map(|side| side.map(|side| format!("`{}`", side.digest.short())));
-    let versions = [old, new].map(|side: Option<&PinSide>| side?.version.as_deref().map(markdown_code));
-    let explanation = row.explanation.as_deref();
-    let class = explanation.and_then(|one| one.class).map(|class| class.to_string());
-    let follows = row.follow.as_ref().map(|followed| format!("follows {}", markdown_code(&followed.to_string())));
-    let link = explanation.and_then(|one| one.compare.as_ref()).map(|link| format!("[compare]({link})"));
-    let change = match follows {
-        Some(follows) => vec![Some(follows)],
-        None => vec![class, link],
+    let digest = |side: &PinSide| format!("`{}`", side.digest.short());
+    let version = |side: &PinSide| side.version.as_deref().map(markdown_code);
+    let digests = arrow(row.old.as_ref().map(digest), row.new.as_ref().map(digest));
+    let versions = arrow(row.old.as_ref().and_then(version), row.new.as_ref().and_then(version));
+    let change = match (&row.follow, row.explanation.as_deref()) {
+        (Some(followed), _) => format!("follows {}", markdown_code(&followed.to_string())),
+        (None, explanation) => {
+            let class = explanation.and_then(|one| one.class).map(|class| class.to_string());
+            let link = explanation.and_then(|one| one.compare.as_ref()).map(|link| format!("[compare]({link})"));
+            class.into_iter().chain(link).collect::<Vec<_>>().join(" ")
+        }
     };
-    let change: Vec<String> = change.into_iter().flatten().collect();
-    [markdown_code(&row.tag.to_string()), row.outcome.word(), between(digests), between(versions), change.join(" ")]
+    [markdown_code(&row.tag.to_string()), row.outcome.word(), digests, versions, change]
 }
 
 /// Returns the row of a tag that failed or is held back.
@@ -113,15 +114,6 @@ fn proposal_row(row: &ProposalRow) -> [String; 4] {
 
 fn is_plain(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b":/._-%?=&~".contains(&byte)
-}
-
-/// Joins `old → new`, or returns one of them if the other is equal or missing.
-fn between([old, new]: [Option<String>; 2]) -> String {
-    match (old, new) {
-        (Some(old), Some(new)) if old != new => format!("{old} → {new}"),
-        (Some(one), _) | (None, Some(one)) => one,
-        (None, None) => String::new(),
-    }
 }
 
 /// Blocks of Markdown, separated by empty lines.
@@ -216,7 +208,7 @@ mod tests {
     use crate::image_diff::Explanation;
     use crate::report::exit::Exit;
     use crate::report::pass::{ProposalOutcome, ReportError};
-    use crate::report::sample;
+    use crate::report::tests::sample;
 
     fn report(foreign: &str) -> Report {
         let mut report = sample::report();

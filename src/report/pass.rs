@@ -210,7 +210,7 @@ impl ProposalOutcome {
 impl HookRow {
     /// Describes the outcome and the number of changes, with the reason of a failure.
     pub(super) fn summary(&self) -> String {
-        let changes = count_changes(self.changes);
+        let changes = count(self.changes, "change");
         let text = match &self.outcome {
             HookOutcome::Succeeded => format!("succeeded for {changes}"),
             HookOutcome::Failed(_) => format!("failed for {changes} and stays pending"),
@@ -253,7 +253,7 @@ impl HookOutcome {
     }
 }
 
-/// Formats a number of changes, as in `2 changes`.
-pub(super) fn count_changes(number: usize) -> String {
-    if number == 1 { "1 change".to_owned() } else { format!("{number} changes") }
+/// Formats a number of things, as in `2 changes`.
+pub(crate) fn count(number: usize, of: &str) -> String {
+    if number == 1 { format!("1 {of}") } else { format!("{number} {of}s") }
 }

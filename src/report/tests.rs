@@ -1,5 +1,7 @@
 //! Tests across output formats.
 
+pub(super) mod sample;
+
 use std::fs;
 use std::path::Path;
 
@@ -11,7 +13,7 @@ use super::finding::{FindingLocation, RunResults};
 use super::pass::{HookOutcome, HookRow, PassEnd, Report};
 use super::tag::{TagOutcome, TagRow};
 use super::text::{self, RowFilter};
-use super::{OutputFormat, Render, json, markdown, sample};
+use super::{OutputFormat, Render, json, markdown};
 use crate::hook::HookExit;
 use crate::model::settings::adoption_rules::HeldUpdate;
 use crate::registry::{FailureKind, ResolveError};

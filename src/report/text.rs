@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use anstyle::{AnsiColor, Color};
 
-use super::pass::{HookOutcome, HookRow, PassEnd, ProposalOutcome, ProposalRow, Report};
+use super::pass::{HookOutcome, HookRow, PassEnd, ProposalOutcome, ProposalRow, Report, count};
 use super::tag::{TagOutcome, TagRow};
 use super::v1::words::{OutcomeV1, word};
-use crate::image_diff::Explanation;
 use crate::image_diff::summary::lines;
+use crate::image_diff::{Explanation, arrow};
 use crate::model::image::TagId;
 use crate::model::lock;
 use crate::model::lock::diff::PinSide;
@@ -106,11 +106,11 @@ fn origins(report: &Report) -> HashMap<*const Explanation, &TagId> {
 /// Summarizes a pass, as in `2 updated, 97 unchanged; landed as 0f1c2d3ee on main`. Each tag is counted exactly once.
 pub(super) fn summary(report: &Report) -> String {
     let outcomes: Vec<OutcomeV1> = report.rows.iter().map(|row| OutcomeV1::from(&row.outcome)).collect();
-    let count = |outcome: OutcomeV1| match outcomes.iter().filter(|one| **one == outcome).count() {
+    let counted = |outcome: OutcomeV1| match outcomes.iter().filter(|one| **one == outcome).count() {
         0 => None,
         count => Some(format!("{count} {}", word(outcome))),
     };
-    let counts: Vec<String> = SUMMARY_ORDER.into_iter().filter_map(count).collect();
+    let counts: Vec<String> = SUMMARY_ORDER.into_iter().filter_map(counted).collect();
     let counts = if counts.is_empty() { "no tags".to_owned() } else { counts.join(", ") };
     let branch = report.branch.as_deref().map_or("the branch".to_owned(), escape::terminal);
     let end = match &report.end {
@@ -125,10 +125,7 @@ pub(super) fn summary(report: &Report) -> String {
 
 /// Names the files written to a work tree.
 fn written(report: &Report) -> String {
-    let files = match report.files.len() {
-        1 => "1 file".to_owned(),
-        several => format!("{several} files"),
-    };
+    let files = count(report.files.len(), "file");
     let lock = lock::FILE_NAME;
     match (report.changes_lock(), report.files.len()) {
         (_, 0) => format!("`{lock}` was written"),
@@ -173,9 +170,12 @@ impl TextPage {
             }
             return;
         }
-        let [old, new] = [&row.old, &row.new].map(Option::as_ref);
-        self.sides([old, new].map(|side| side.map(|side| side.digest.short().to_owned())), 12);
-        self.sides([old, new].map(|side| side.and_then(version)), 0);
+        let (old, new) = (row.old.as_ref(), row.new.as_ref());
+        let digest = |side: &PinSide| side.digest.short().to_owned();
+        let version = |side: &PinSide| side.version.as_deref().map(escape::terminal);
+        let digests = arrow(old.map(digest), new.map(digest));
+        let versions = arrow(old.and_then(version), new.and_then(version));
+        self.put(format_args!("  {digests:27}  {versions}"));
         if let TagOutcome::Held(HeldUpdate { digest, reason: kept }) = &row.outcome {
             self.put(format_args!("  available: {}; {}", digest.short(), escape::terminal(&kept.to_string())));
         }
@@ -200,17 +200,6 @@ impl TextPage {
             self.coloured(line, is_warning(line).then_some(AnsiColor::Red));
             self.text.push('\n');
         }
-    }
-
-    /// Writes `old → new`, or one of them if the other is equal or missing.
-    fn sides(&mut self, [old, new]: [Option<String>; 2], width: usize) {
-        let column = width * 2 + 3 * usize::from(width > 0);
-        let text = match (old, new) {
-            (Some(old), Some(new)) if old != new => format!("{old} → {new}"),
-            (Some(one), _) | (None, Some(one)) => one,
-            (None, None) => String::new(),
-        };
-        self.put(format_args!("  {text:column$}"));
     }
 
     /// Lists remotes, files, proposals and hooks.
@@ -252,11 +241,8 @@ impl TextPage {
             HookOutcome::Running | HookOutcome::Pending => AnsiColor::Yellow,
         };
         self.coloured("hook", Some(colour));
-        self.put(format_args!(
-            " {} {}\n",
-            escape::terminal(&hook.name),
-            escape::truncate(&hook.summary(), FAILURE_MAX)
-        ));
+        let summary = escape::truncate(&hook.summary(), FAILURE_MAX);
+        self.put(format_args!(" {} {summary}\n", escape::terminal(&hook.name)));
         // The output is already bounded.
         for line in escape::lines(&hook.output).lines() {
             self.put(format_args!("    {line}\n"));
@@ -279,10 +265,6 @@ impl TextPage {
     }
 }
 
-fn version(side: &PinSide) -> Option<String> {
-    side.version.as_deref().map(escape::terminal)
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::{ProptestConfig, any, proptest};
@@ -290,7 +272,7 @@ mod tests {
     use super::*;
     use crate::git::CommitId;
     use crate::registry::{FailureKind, ResolveError};
-    use crate::report::sample;
+    use crate::report::tests::sample;
 
     #[test]
     fn a_report_lists_changes_and_failures() {

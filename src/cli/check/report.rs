@@ -8,6 +8,7 @@ use crate::cli::{CommandContext, Exit};
 use crate::model::root::Root;
 use crate::model::settings::globs::TagGlobs;
 use crate::report::finding::{Finding, FindingLocation, Rule, RunResults, Severity, Subject, pass};
+use crate::report::pass::count;
 use crate::report::v1;
 use crate::report::v1::check::{CheckSchema, CheckV1, FindingV1, ImageV1};
 use crate::report::v1::report::ReportV1;
@@ -160,10 +161,6 @@ fn put(out: &mut String, findings: &[CheckFinding]) {
 fn help(command: &str, has_targets: bool) -> String {
     let files = if has_targets { "the changed files" } else { "pinstream.lock" };
     format!("run `{command}`, then commit {files}")
-}
-
-fn count(number: usize, of: &str) -> String {
-    if number == 1 { format!("1 {of}") } else { format!("{number} {of}s") }
 }
 
 impl From<&CheckFinding> for FindingV1 {

@@ -8,7 +8,7 @@ use crate::model::settings::adoption_rules::{HeldUpdate, HoldReason};
 use crate::registry::FailureKind;
 use crate::report::exit::Exit;
 use crate::report::pass::{
-    FileRow, HookOutcome, HookRow, PassEnd, ProposalOutcome, ProposalRow, Report, ReportError, count_changes,
+    FileRow, HookOutcome, HookRow, PassEnd, ProposalOutcome, ProposalRow, Report, ReportError, count,
 };
 use crate::report::tag::{TagOutcome, TagRow};
 use crate::report::text;
@@ -131,7 +131,8 @@ fn add_proposal(results: &mut RunResults, row: &ProposalRow, errors: &[ReportErr
         ProposalOutcome::Failed(_) => Severity::Error,
     };
     let detail = row.outcome.reason().or(row.url.as_deref()).map(|detail| format!(": {detail}")).unwrap_or_default();
-    let message = format!("proposal `{}` ({}) {}{detail}", row.branch, count_changes(row.changes), row.outcome.word());
+    let message =
+        format!("proposal `{}` ({}) {}{detail}", row.branch, count(row.changes, "change"), row.outcome.word());
     let error = errors.iter().find(|error| row.outcome.reason() == Some(error.message.as_str()));
     let finding = Finding::new(Rule::Proposal, level, subject, &message);
     results.add(finding.help(error.and_then(|error| error.help.as_deref())).at(FindingLocation::whole(FILE_NAME)));
