@@ -4,13 +4,16 @@ use std::fmt;
 use std::io;
 
 use crate::git::GitError;
-use crate::model::image::NameError;
+use crate::model::image::{Digest, NameError};
 use crate::model::root::UnknownTag;
 use crate::reconcile::PassError;
 use crate::report::exit::Exit;
 use crate::report::finding::Rule;
 use crate::text::diagnostics::{Problems, RenderStyle, RenderedProblems, nearest};
 use crate::text::escape;
+
+/// Maximum number of digests listed in a hint.
+const DIGESTS_MAX: usize = 10;
 
 /// An error that stops a command.
 #[derive(Debug, thiserror::Error)]
@@ -56,6 +59,12 @@ impl CliError {
     pub fn did_you_mean<'a>(self, name: &str, known: impl IntoIterator<Item = &'a str>, help: &str) -> Self {
         let near = nearest(name, known).map(|near| format!("did you mean `{near}`?"));
         self.help(near.unwrap_or_else(|| help.to_owned()))
+    }
+
+    /// Creates the error about a `prefix` that several `digests` of a tag or stream have.
+    pub fn ambiguous<'d>(prefix: &str, of: &impl fmt::Display, digests: impl IntoIterator<Item = &'d Digest>) -> Self {
+        let help = format!("use a longer prefix of one of {}", listed(digests));
+        Self::usage(format!("`{prefix}` matches several digests of `{of}`")).help(help)
     }
 
     /// Returns the exit code of the process.
@@ -106,6 +115,12 @@ impl From<GitError> for CliError {
     fn from(error: GitError) -> Self {
         Self::Pass(PassError::Git(error))
     }
+}
+
+/// Lists digests in a hint.
+pub fn listed<'d>(digests: impl IntoIterator<Item = &'d Digest>) -> String {
+    let names = digests.into_iter().take(DIGESTS_MAX).map(|digest| format!("`{digest}`"));
+    names.collect::<Vec<_>>().join(", ")
 }
 
 /// Names are parsed from the command line only.

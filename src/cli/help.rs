@@ -94,26 +94,21 @@ fn plain(markdown: &str) -> String {
 
 /// Writes `words` after `lead`, wrapped and indented by `indent`.
 fn fold(text: &mut String, lead: &str, indent: &str, words: &str) {
-    let mut line = lead.to_owned();
+    // A space precedes each word.
+    let margin = &indent[..indent.len() - 1];
+    let mut line = if lead.is_empty() { margin } else { lead }.to_owned();
     if lead.len() > indent.len() {
-        text.push_str(lead);
-        text.push('\n');
-        line.clear();
-    }
-    if line.is_empty() {
-        line.push_str(&indent[..indent.len() - 1]);
+        text.push_str(&format!("{lead}\n"));
+        line = margin.to_owned();
     }
     for word in words.split(' ') {
         if line.chars().count() + 1 + word.chars().count() > WIDTH {
-            text.push_str(line.trim_end());
-            text.push('\n');
-            line = indent[..indent.len() - 1].to_owned();
+            text.push_str(&format!("{}\n", line.trim_end()));
+            line = margin.to_owned();
         }
-        line.push(' ');
-        line.push_str(word);
+        line.push_str(&format!(" {word}"));
     }
-    text.push_str(&line);
-    text.push('\n');
+    text.push_str(&format!("{line}\n"));
 }
 
 #[cfg(test)]

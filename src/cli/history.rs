@@ -7,7 +7,6 @@ use std::num::NonZeroUsize;
 use jiff::Timestamp;
 
 use crate::git::checkout::{self, Checkout};
-use crate::git::work_tree::WorkTree;
 use crate::model::image::TagId;
 use crate::model::lock::Lock;
 use crate::model::root::Root;
@@ -57,7 +56,7 @@ pub fn run(context: &CommandContext, args: &HistoryArgs) -> Result<Exit, CliErro
     let limit = args.limit.map_or(usize::MAX, NonZeroUsize::get);
     let checkout = checkout::discover(&work_tree.0)?;
     let enough = |tags: &TagHistories| tags.values().all(|entries| entries.len() >= limit);
-    let mut history = read(checkout.as_ref(), &root.lock, &wanted, enough)?;
+    let mut history = trace_checkout(checkout.as_ref(), &root.lock, &wanted, enough)?;
     for entries in history.tags.values_mut() {
         entries.truncate(limit);
     }
@@ -91,15 +90,6 @@ pub fn run(context: &CommandContext, args: &HistoryArgs) -> Result<Exit, CliErro
 
 /// Traces `wanted` tags from the lock of the work tree through the commits of the checkout until `enough` returns true.
 pub(super) fn trace_checkout(
-    work_tree: &WorkTree,
-    lock: &Lock,
-    wanted: &BTreeSet<TagId>,
-    enough: impl Fn(&TagHistories) -> bool,
-) -> Result<PinHistory, CliError> {
-    read(checkout::discover(&work_tree.0)?.as_ref(), lock, wanted, enough)
-}
-
-fn read(
     checkout: Option<&Checkout>,
     lock: &Lock,
     wanted: &BTreeSet<TagId>,

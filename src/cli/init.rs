@@ -3,12 +3,13 @@
 mod attributes;
 mod from;
 
-use std::fs;
+use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use crate::model::settings;
 
+use super::support::write_files::write_file;
 use super::{CliError, CommandContext, Exit};
 
 /// Settings of a new root.
@@ -44,37 +45,30 @@ pub fn run(context: &CommandContext, args: &InitArgs) -> Result<Exit, CliError> 
         return Ok(Exit::Success);
     }
     let settings = settings::FILE_NAME;
+    let (path, text) = STREAM;
     if exists(&context.directory.join(settings)) {
         return Err(
             CliError::new(format!("`{settings}` already exists")).help("edit it, or run `init` in another directory")
         );
     }
     let mut out = context.stdout();
-    write_new(&context.directory.join(settings), SETTINGS)?;
-    writeln!(out, "wrote {settings}")?;
-    // The root has streams already; do not add an example.
-    if exists(&context.directory.join("streams")) {
-        attributes::add(context, &mut out)?;
-        writeln!(out, "next: run `pinstream update`, then commit all written files")?;
-        return Ok(Exit::Success);
+    let mut write_new = |path: &str, text| -> Result<(), CliError> {
+        write_file(&context.directory.join(path), text, OpenOptions::new().write(true).create_new(true))?;
+        Ok(writeln!(out, "wrote {path}")?)
+    };
+    write_new(settings, SETTINGS)?;
+    // A root that has streams already gets no example.
+    let has_streams = exists(&context.directory.join("streams"));
+    if !has_streams {
+        write_new(path, text)?;
     }
-    let (path, text) = STREAM;
-    write_new(&context.directory.join(path), text)?;
-    writeln!(out, "wrote {path}")?;
     attributes::add(context, &mut out)?;
-    writeln!(out, "next: edit {path}, run `pinstream update`, then commit all written files")?;
+    let edit = if has_streams { String::new() } else { format!("edit {path}, ") };
+    writeln!(out, "next: {edit}run `pinstream update`, then commit all written files")?;
     Ok(Exit::Success)
 }
 
 /// Returns true if a path exists; dangling links count.
 fn exists(path: &Path) -> bool {
     path.symlink_metadata().is_ok()
-}
-
-fn write_new(path: &Path, text: &str) -> Result<(), CliError> {
-    let write = || {
-        path.parent().map_or(Ok(()), fs::create_dir_all)?;
-        fs::OpenOptions::new().write(true).create_new(true).open(path)?.write_all(text.as_bytes())
-    };
-    write().map_err(|error: std::io::Error| CliError::new(format!("cannot write `{}`: {error}", path.display())))
 }

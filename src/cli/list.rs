@@ -5,7 +5,6 @@ use std::io::Write as _;
 use crate::model::root::Root;
 use crate::model::stream::TagSource;
 use crate::query::list::{ListOrder, ListedTag, list, source_label};
-use crate::query::status::TagStatus;
 use crate::report::v1;
 use crate::report::v1::list::{ListSchema, ListV1, PinV1};
 use crate::report::v1::words::StatusV1;
@@ -58,12 +57,7 @@ pub fn run(context: &CommandContext, args: &ListArgs) -> Result<Exit, CliError> 
 }
 
 fn json(root: &Root, tags: &[ListedTag]) -> String {
-    let status = |status| match status {
-        TagStatus::Pinned => StatusV1::Pinned,
-        TagStatus::NotPinned => StatusV1::NotPinned,
-        TagStatus::Drifted => StatusV1::Stale,
-    };
-    let tags = tags.iter().map(|tag| PinV1::new(tag.id, tag.tag, &root.lock, status(tag.status)));
+    let tags = tags.iter().map(|tag| PinV1::new(tag.id, tag.tag, &root.lock, tag.status));
     v1::encode(&ListV1 { schema: ListSchema::V1, tags: tags.collect() })
 }
 
@@ -74,9 +68,9 @@ fn row(tag: &ListedTag) -> [String; 6] {
     };
     let platform = tag.tag.source.platform().map(|platform| format!(" ({platform})")).unwrap_or_default();
     let status = match tag.status {
-        TagStatus::Pinned => "pinned",
-        TagStatus::NotPinned => "not pinned",
-        TagStatus::Drifted => "drifted",
+        StatusV1::Pinned => "pinned",
+        StatusV1::NotPinned => "not pinned",
+        StatusV1::Stale => "drifted",
     };
     [
         tag.id.to_string(),

@@ -117,7 +117,8 @@ impl Rollback<'_> {
         };
         let wanted = BTreeSet::from([self.id.clone()]);
         let enough = |tags: &TagHistories| to.is_decided(&eligible(entries_of(tags, self.id)));
-        let history = trace_checkout(self.work_tree, &self.root.lock, &wanted, enough)?;
+        let checkout = checkout::discover(&self.work_tree.0)?;
+        let history = trace_checkout(checkout.as_ref(), &self.root.lock, &wanted, enough)?;
         let all = entries_of(&history.tags, self.id);
         let rejected = self.tag.adoption.as_deref().map(|rules| rules.reject.as_slice()).unwrap_or_default();
         let candidates = Candidates { id: self.id, current: self.current, rejected, all, eligible: &eligible(all) };

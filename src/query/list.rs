@@ -10,8 +10,9 @@ use crate::model::lock::{Pin, diff};
 use crate::model::root::Root;
 use crate::model::settings::globs::TagGlobs;
 use crate::model::stream::{Tag, TagSource};
+use crate::report::v1::words::StatusV1;
 
-use super::status::{DriftIndex, TagStatus};
+use super::status::DriftIndex;
 
 /// Sort order of tags; ties are broken by name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -42,7 +43,7 @@ pub struct ListedTag<'a> {
     /// Creation time according to the pinned image.
     pub created: Option<Timestamp>,
     /// Agreement of pin and definition.
-    pub status: TagStatus,
+    pub status: StatusV1,
 }
 
 /// Returns the tags of `root` that match `only`, in `order`.
@@ -70,7 +71,7 @@ pub fn list<'a>(root: &'a Root, only: &TagGlobs, order: ListOrder) -> Vec<Listed
             Reverse(version.map(|version| version.version))
         }),
         ListOrder::Created => tags.sort_by_key(|tag| Reverse(tag.created)),
-        ListOrder::Status => tags.sort_by_key(|tag| tag.status),
+        ListOrder::Status => tags.sort_by_key(|tag| Reverse(tag.status)),
     }
     tags
 }

@@ -3,17 +3,7 @@
 use crate::model::drift::{Drift, DriftKind, find_drift};
 use crate::model::image::TagId;
 use crate::model::root::Root;
-
-/// Agreement between a tag's pin and its definition, in the order in which `list --sort status` shows tags.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum TagStatus {
-    /// The pin differs from the definition.
-    Drifted,
-    /// The tag has no pin.
-    NotPinned,
-    /// The pin matches the definition.
-    Pinned,
-}
+use crate::report::v1::words::StatusV1;
 
 /// All drift of a root, indexed by tag.
 #[derive(Debug)]
@@ -33,11 +23,11 @@ impl DriftIndex {
     }
 
     /// Returns the status of a defined tag.
-    pub fn status(&self, id: &TagId) -> TagStatus {
+    pub fn status(&self, id: &TagId) -> StatusV1 {
         match self.get(id).map(|drift| &drift.kind) {
-            None => TagStatus::Pinned,
-            Some(DriftKind::Missing) => TagStatus::NotPinned,
-            Some(_) => TagStatus::Drifted,
+            None => StatusV1::Pinned,
+            Some(DriftKind::Missing) => StatusV1::NotPinned,
+            Some(_) => StatusV1::Stale,
         }
     }
 }

@@ -20,6 +20,7 @@ impl From<&Explanation> for ExplanationV1 {
             differences,
             ..
         } = explanation;
+        let base_of = |base: &BaseImage| BaseV1 { name: base.name.clone(), digest: base.digest.clone() };
         let texts = |platforms: &[Platform]| platforms.iter().map(ToString::to_string).collect();
         Self {
             class: class.map(|class| class.to_string()),
@@ -31,7 +32,7 @@ impl From<&Explanation> for ExplanationV1 {
             layers: layers.map(|LayerDiff { kept, added, removed }| LayersV1 { kept, added, removed }),
             platforms_gained: texts(gained),
             platforms_lost: texts(lost),
-            base: base.as_ref().map(|base| sides(base, |base| BaseV1::from(base))),
+            base: base.as_ref().map(|base| sides(base, base_of)),
             differences: differences.iter().map(DifferenceV1::from).collect(),
         }
     }
@@ -39,12 +40,6 @@ impl From<&Explanation> for ExplanationV1 {
 
 fn sides<T, U>(sides: &OldNew<T>, show: impl Fn(&T) -> U) -> SidesV1<U> {
     SidesV1 { old: sides.old.as_ref().map(&show), new: sides.new.as_ref().map(&show) }
-}
-
-impl From<&BaseImage> for BaseV1 {
-    fn from(base: &BaseImage) -> Self {
-        Self { name: base.name.clone(), digest: base.digest.clone() }
-    }
 }
 
 impl From<&Difference> for DifferenceV1 {

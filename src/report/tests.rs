@@ -84,7 +84,7 @@ fn every_format_contains_the_output_of_a_failed_hook() {
     report.hooks[1].output = format!("{}\n````\n::error::x ##[y\nno such <room>\n", "x".repeat(30_000));
     let output = ReconcileOutput(report);
     for format in OutputFormat::value_variants() {
-        let shown = format.render(&output).stdout;
+        let shown = format.render(&output);
         let reason = if *format == OutputFormat::Junit { "no such &lt;room&gt;" } else { "no such <room>" };
         assert!(shown.contains(reason), "{format:?}: {shown}");
         assert!(!shown.lines().any(|line| line.trim_start().starts_with("::error::x")), "{format:?}: {shown}");

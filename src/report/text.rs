@@ -56,20 +56,18 @@ pub enum RowFilter {
 
 /// Renders `report` as lines of text.
 pub fn render(report: &Report, show: RowFilter, style: RenderStyle) -> String {
-    let mut out = TextPage { text: String::new(), style };
     let is_quiet =
         |row: &&TagRow| matches!(row.outcome, TagOutcome::Unchanged | TagOutcome::NotDue | TagOutcome::NotSelected);
     let rows: Vec<&TagRow> = report.rows.iter().filter(|row| show == RowFilter::Everything || !is_quiet(row)).collect();
-    let widths = ColumnWidths {
-        word: rows.iter().map(|row| row.outcome.word().len()).max().unwrap_or(0),
-        tag: rows.iter().map(|row| row.tag.to_string().len()).max().unwrap_or(0),
-    };
+    let word = rows.iter().map(|row| row.outcome.word().len()).max().unwrap_or(0);
+    let tag = rows.iter().map(|row| row.tag.to_string().len()).max().unwrap_or(0);
+    let mut out = TextPage { text: String::new(), style, widths: [word, tag] };
     let origins = origins(report);
     for row in rows {
-        out.row(row, widths);
+        out.row(row);
         if let Some(explanation) = &row.explanation {
             let origin = row.follow.as_ref().and_then(|_| origins.get(&Arc::as_ptr(explanation)).copied());
-            out.explanation(explanation, origin, show, widths.word + 2);
+            out.explanation(explanation, origin, show);
         }
     }
     out.details(report);
@@ -135,20 +133,16 @@ fn written(report: &Report) -> String {
     }
 }
 
-/// Widths of the aligned columns.
-#[derive(Clone, Copy)]
-struct ColumnWidths {
-    word: usize,
-    tag: usize,
-}
-
 struct TextPage {
     text: String,
     style: RenderStyle,
+    /// Widths of the columns with outcomes and tags.
+    widths: [usize; 2],
 }
 
 impl TextPage {
-    fn row(&mut self, row: &TagRow, widths: ColumnWidths) {
+    fn row(&mut self, row: &TagRow) {
+        let [word_width, tag_width] = self.widths;
         let word = row.outcome.word();
         let colour = match row.outcome {
             TagOutcome::Updated | TagOutcome::Proposed | TagOutcome::Refreshed => Some(AnsiColor::Yellow),
@@ -160,13 +154,13 @@ impl TextPage {
         };
         let tag = row.tag.to_string();
         self.coloured(&word, colour);
-        self.put(format_args!("{:1$}  {tag:2$}", "", widths.word - word.len(), widths.tag));
+        self.put(format_args!("{:1$}  {tag:2$}", "", word_width - word.len(), tag_width));
         if let TagOutcome::Failed(error) = &row.outcome {
             let kind = Some(error.kind.word()).filter(|kind| *kind != word);
             let kind = kind.map(|kind| format!("{kind}: ")).unwrap_or_default();
             self.put(format_args!("  {kind}{}\n", escape::truncate(&error.message, FAILURE_MAX)));
             if let Some(help) = &error.help {
-                self.put(format_args!("{:1$}help: {2}\n", "", widths.word + widths.tag + 4, escape::terminal(help)));
+                self.put(format_args!("{:1$}help: {2}\n", "", word_width + tag_width + 4, escape::terminal(help)));
             }
             return;
         }
@@ -187,7 +181,8 @@ impl TextPage {
     }
 
     /// Lists differences between images, or refers to the followed tag with the same change.
-    fn explanation(&mut self, explanation: &Explanation, origin: Option<&TagId>, show: RowFilter, indent: usize) {
+    fn explanation(&mut self, explanation: &Explanation, origin: Option<&TagId>, show: RowFilter) {
+        let indent = self.widths[0] + 2;
         if let Some(origin) = origin {
             if show != RowFilter::Changes {
                 self.put(format_args!("{:indent$}same change as {origin}\n", ""));

@@ -18,7 +18,7 @@ use crate::text::escape;
 
 use super::drift::{CheckFinding, LockDrift};
 use super::files::unmatched_pattern;
-use super::images::{self, UncoveredImage};
+use super::images;
 
 /// Result of a check.
 pub(super) struct CheckResult<'a> {
@@ -32,7 +32,7 @@ pub(super) struct CheckResult<'a> {
     /// With `--base`, pins that could not be verified.
     pub(super) unverified: Vec<CheckFinding>,
     /// With `--all-images`, the images with faults.
-    pub(super) images: Option<Vec<UncoveredImage>>,
+    pub(super) images: Option<Vec<ImageV1>>,
     /// With `--upstream`, the planned pass.
     pub(super) upstream: Option<Report>,
     /// Names of hooks and their patterns that match no tag.
@@ -96,7 +96,7 @@ impl Render for CheckResult<'_> {
             findings: self.drift.findings.iter().chain(&self.unverified).map(FindingV1::from).collect(),
             diff: self.drift.diff.clone(),
             fix: self.drift.remedy.map(str::to_owned),
-            images: self.images.as_ref().map(|images| images.iter().map(ImageV1::from).collect()),
+            images: self.images.clone(),
             upstream: self.upstream.as_ref().map(|report| ReportV1::new(report, self.exit)),
         })
     }
@@ -132,7 +132,7 @@ impl Render for CheckResult<'_> {
             let finding = Finding::new(rule, Severity::Error, Subject::tag(&found.tag), &found.message);
             results.add(finding.help(found.help.as_deref()).at(self.sources.digest(&found.tag)));
         }
-        self.images.iter().flatten().for_each(|image| results.add(image.finding()));
+        self.images.iter().flatten().for_each(|image| results.add(images::finding(image)));
         if let Some(report) = &self.upstream {
             pass::add_report(&mut results, report, Exit::Drift, &|id| self.sources.defined(id));
         }

@@ -1,11 +1,12 @@
 //! `.gitattributes`: assigns the merge driver to the lock. Git's own configuration is never changed.
 
-use std::fs;
-use std::io::{self, Write};
+use std::fs::OpenOptions;
+use std::io::Write;
 
 use crate::git::work_tree::WorkTree;
 use crate::model::lock::conflict_markers;
 
+use crate::cli::support::write_files::write_file;
 use crate::cli::{CliError, CommandContext};
 
 /// Name of the file in the root.
@@ -22,11 +23,7 @@ pub(super) fn add(context: &CommandContext, out: &mut impl Write) -> Result<(), 
     if !existing.lines().any(|line| line.trim() == attribute) {
         let path = context.directory.join(FILE_NAME);
         let gap = if existing.is_empty() || existing.ends_with('\n') { "" } else { "\n" };
-        let append = || -> io::Result<()> {
-            let mut file = fs::OpenOptions::new().create(true).append(true).open(&path)?;
-            file.write_all(format!("{gap}{attribute}\n").as_bytes())
-        };
-        append().map_err(|error| CliError::new(format!("cannot write `{}`: {error}", path.display())))?;
+        write_file(&path, &format!("{gap}{attribute}\n"), OpenOptions::new().create(true).append(true))?;
         writeln!(out, "{} {FILE_NAME}", if existing.is_empty() { "wrote" } else { "added a line to" })?;
     }
     writeln!(out, "to merge locks pin by pin, run once per clone:")?;

@@ -4,14 +4,13 @@ use std::collections::BTreeSet;
 use std::str::FromStr;
 
 use crate::cli::CliError;
+use crate::cli::error::listed;
 use crate::model::image::{Digest, TagId};
 use crate::model::lock::Pin;
 use crate::query::history::HistoryEntry;
 
 /// Maximum length of a number; longer arguments are digests.
 const NUMBER_MAX: usize = 3;
-/// Maximum number of digests listed in a hint.
-const CANDIDATES: usize = 10;
 
 /// The digest to return to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,17 +19,6 @@ pub(super) enum RollbackTarget {
     Nth(usize),
     /// The digest with this prefix.
     Prefix(String),
-}
-
-/// An invalid `--to` argument.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum InvalidTarget {
-    /// The number is zero.
-    #[error("earlier digests are numbered from 1")]
-    Zero,
-    /// The argument has another form.
-    #[error("expected a number or the prefix of a digest")]
-    Form,
 }
 
 /// The tag to roll back, and its history.
@@ -48,19 +36,19 @@ pub(super) struct Candidates<'a> {
 }
 
 impl FromStr for RollbackTarget {
-    type Err = InvalidTarget;
+    type Err = &'static str;
 
-    fn from_str(text: &str) -> Result<Self, InvalidTarget> {
+    fn from_str(text: &str) -> Result<Self, &'static str> {
         if text.len() <= NUMBER_MAX && text.bytes().all(|b| b.is_ascii_digit()) {
             return match text.parse() {
-                Ok(0) | Err(_) => Err(InvalidTarget::Zero),
+                Ok(0) | Err(_) => Err("earlier digests are numbered from 1"),
                 Ok(nth) => Ok(Self::Nth(nth)),
             };
         }
         let hex = text.split_once(':').map_or(text, |(_, hex)| hex);
         match !hex.is_empty() && hex.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b)) {
             true => Ok(Self::Prefix(text.to_owned())),
-            false => Err(InvalidTarget::Form),
+            false => Err("expected a number or the prefix of a digest"),
         }
     }
 }
@@ -109,10 +97,7 @@ impl Candidates<'_> {
             self.all.iter().map(|entry| &entry.digest).filter(|digest| digest.begins_with(prefix)).collect();
         let digest = match (digests.first(), digests.len()) {
             (Some(digest), 1) => *digest,
-            (Some(_), _) => {
-                let help = format!("use a longer prefix of one of {}", quoted(digests.into_iter()));
-                return Err(CliError::usage(format!("`{prefix}` matches several digests of `{id}`")).help(help));
-            }
+            (Some(_), _) => return Err(CliError::ambiguous(prefix, id, digests)),
             (None, _) => {
                 return Err(CliError::usage(format!("`{id}` was never pinned to `{prefix}`")).help(self.hint()));
             }
@@ -133,7 +118,7 @@ impl Candidates<'_> {
     fn hint(&self) -> String {
         match distinct(self.eligible).as_slice() {
             [] => format!("run `pinstream history {}` to see its digests", self.id),
-            some => format!("earlier digests: {}", quoted(some.iter().map(|entry| &entry.digest))),
+            some => format!("earlier digests: {}", listed(some.iter().map(|entry| &entry.digest))),
         }
     }
 }
@@ -142,9 +127,4 @@ impl Candidates<'_> {
 fn distinct(entries: &[HistoryEntry]) -> Vec<&HistoryEntry> {
     let mut seen = BTreeSet::new();
     entries.iter().filter(|entry| seen.insert(&entry.digest)).collect()
-}
-
-fn quoted<'d>(digests: impl Iterator<Item = &'d Digest>) -> String {
-    let names: Vec<String> = digests.take(CANDIDATES).map(|digest| format!("`{digest}`")).collect();
-    names.join(", ")
 }

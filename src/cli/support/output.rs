@@ -29,10 +29,9 @@ pub enum ListFormat {
 /// Fails if standard output cannot be written.
 pub fn write(format: OutputFormat, result: &impl Render) -> Result<(), CliError> {
     let mut out = context::stdout();
-    let rendered = format.render(result);
-    write!(out, "{}", rendered.stdout)?;
+    write!(out, "{}", format.render(result))?;
     out.flush()?;
-    let (Some(summary), Some(path)) = (rendered.job_summary, environment::var(SUMMARY)) else { return Ok(()) };
+    let (Some(summary), Some(path)) = (format.job_summary(result), environment::var(SUMMARY)) else { return Ok(()) };
     let file = OpenOptions::new().append(true).create(true).open(&path);
     if let Err(error) = file.and_then(|mut file| writeln!(file, "{summary}")) {
         let path = escape::terminal(&path);

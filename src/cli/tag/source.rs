@@ -11,9 +11,6 @@ use crate::model::stream::write::NewSource;
 
 use crate::cli::CliError;
 
-/// Maximum number of digests listed for an ambiguous prefix.
-const CANDIDATES: usize = 10;
-
 /// SOURCE, recognized by its syntax alone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum TagOrigin {
@@ -104,9 +101,7 @@ fn by_digest(root: &Root, stream: &StreamName, prefix: &str) -> Result<NewSource
         (Some((digest, (pin, is_tagged))), None) => fixed(pin, digest, is_tagged),
         (Some((first, _)), Some((second, _))) => {
             let all = [first, second].into_iter().chain(digests.map(|(digest, _)| digest));
-            let all: Vec<String> = all.take(CANDIDATES).map(|digest| format!("`{digest}`")).collect();
-            Err(CliError::usage(format!("`{prefix}` matches several digests of `{stream}`"))
-                .help(format!("use a longer prefix of one of {}", all.join(", "))))
+            Err(CliError::ambiguous(prefix, stream, all))
         }
         _ => Err(CliError::usage(format!("no tag of `{stream}` is or was pinned to `{prefix}`"))
             .help("run `pinstream history` to see digests, or name an image: `registry/repository@sha256:…`")),

@@ -140,7 +140,7 @@ pub enum ChangeKindV1 {
 }
 
 /// State of a tag's pin relative to its definition.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum StatusV1 {
     /// The pin matches the definition.
