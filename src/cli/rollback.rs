@@ -9,7 +9,7 @@ use crate::effects::Registries as _;
 use crate::git::checkout;
 use crate::git::work_tree::WorkTree;
 use crate::model::drift::find_drift;
-use crate::model::image::{ImageRef, TagId};
+use crate::model::image::TagId;
 use crate::model::lock::encode::{check_size, encode};
 use crate::model::lock::{Details, Lock, Pin, diff};
 use crate::model::root::rollback::roll_back;
@@ -135,38 +135,34 @@ impl Rollback<'_> {
 
     /// Builds the pin for an entry, from the history or else from the registry.
     fn pin(&self, entry: HistoryEntry) -> Result<Pin, CliError> {
-        let (id, digest) = (self.id, entry.digest);
-        let plain = |image: ImageRef| Pin {
-            follow: self.tag.source.followed(),
-            image,
-            digest: digest.clone(),
-            index: None,
-            details: Details::default(),
-            previous: Vec::new(),
-        };
+        let (id, digest, current) = (self.id, entry.digest, &self.current.image);
         let help = "run `git fetch --unshallow` to fetch the rest of the history";
-        match (entry.pin, &self.tag.source) {
-            (pin, TagSource::Follow(_)) => Ok(plain(pin.map_or_else(|| self.current.image.clone(), |pin| pin.image))),
-            (Some(pin), _) => Ok(Pin { index: pin.index, details: pin.details, ..plain(pin.image) }),
+        let (image, index, details) = match (entry.pin, &self.tag.source) {
+            (pin, TagSource::Follow(_)) => {
+                (pin.map_or_else(|| current.clone(), |pin| pin.image), None, Details::default())
+            }
+            (Some(pin), _) => (pin.image, pin.index, pin.details),
             (None, TagSource::Select { .. }) => {
-                Err(CliError::new(format!("cannot find the tag of `{digest}`: its commit is not in this clone"))
-                    .help(help))
+                return Err(CliError::new(format!(
+                    "cannot find the tag of `{digest}`: its commit is not in this clone"
+                ))
+                .help(help));
             }
             (None, TagSource::Image { .. } | TagSource::Remote(_)) => {
                 let world = self.context.world(self.work_tree);
                 let settings = &self.root.settings;
                 world.prepare(settings, &self.work_tree.authorities(settings)?).map_err(PassError::Registries)?;
-                let resolve = at_digest(&world, &self.current.image, &digest, self.tag.source.platform());
+                let resolve = at_digest(&world, current, &digest, self.tag.source.platform());
                 let found = pass_runner::runtime()?.block_on(resolve).map_err(|error| {
                     CliError::new(format!(
                         "`{digest}` of `{id}` is neither in this clone's history nor served: {error}"
                     ))
                     .help(help)
                 })?;
-                let (index, details) = (found.index().cloned(), found.details().clone());
-                Ok(Pin { index, details, ..plain(self.current.image.clone()) })
+                (current.clone(), found.index().cloned(), found.details().clone())
             }
-        }
+        };
+        Ok(Pin { follow: self.tag.source.followed(), image, digest, index, details, previous: Vec::new() })
     }
 
     /// Rejects the current digest in the stream file, or holds the tag.

@@ -83,15 +83,13 @@ fn detail<'a>(changes: &'a [PinChange], explained: &'a Explanations, change: &Pi
 
 /// Lists all warnings, so that they come first.
 fn warnings(out: &mut String, changes: &[PinChange], explained: &Explanations) {
-    let mut any = false;
     for change in changes {
         let Detail::Here(explanation) = detail(changes, explained, change) else { continue };
         for warning in explanation.warnings() {
             let _ = writeln!(out, "- **{}: {warning}**", markdown_code(&change.tag.to_string()));
-            any = true;
         }
     }
-    if any {
+    if !out.is_empty() {
         out.push('\n');
     }
 }

@@ -29,10 +29,7 @@ pub struct EventContext<'a> {
 impl EventV1 {
     /// Builds the event that passes `changes` to `hook`.
     pub fn new(hook: &str, landed: EventContext<'_>, changes: &[PinChange], explained: &Explanations) -> Self {
-        let convert = |one: &PinChange| {
-            let explanation = explained.get(&one.tag).map(|explanation| ExplanationV1::from(&**explanation));
-            ChangeV1 { explanation, ..ChangeV1::new(change_id(hook, landed, one), one) }
-        };
+        let convert = |one: &PinChange| ChangeV1::new(change_id(hook, landed, one), one, explained);
         let changes: Vec<ChangeV1> = changes.iter().map(convert).collect();
         let ids = changes.iter().map(|one| one.id.as_str());
         Self {
@@ -49,7 +46,7 @@ impl EventV1 {
 }
 
 impl ChangeV1 {
-    fn new(id: String, change: &PinChange) -> Self {
+    fn new(id: String, change: &PinChange, explained: &Explanations) -> Self {
         let pinned = |side: &PinSide| PinnedRef { image: change.image.clone(), digest: side.digest.clone() };
         Self {
             id,
@@ -61,7 +58,7 @@ impl ChangeV1 {
             old: change.before().map(SideV1::from),
             new: change.after().map(SideV1::from),
             reference: change.after().map(|side| pinned(side).to_string()),
-            explanation: None,
+            explanation: explained.get(&change.tag).map(|explanation| ExplanationV1::from(&**explanation)),
         }
     }
 }

@@ -92,13 +92,9 @@ pub fn render(report: &Report, show: RowFilter, style: RenderStyle) -> String {
 
 /// Maps each explanation, by address, to the first tag with it that follows no other.
 fn origins(report: &Report) -> HashMap<*const Explanation, &TagId> {
-    let mut origins = HashMap::new();
-    for row in report.rows.iter().filter(|row| row.follow.is_none()) {
-        if let Some(explanation) = &row.explanation {
-            origins.entry(Arc::as_ptr(explanation)).or_insert(&row.tag);
-        }
-    }
-    origins
+    // Later entries replace earlier ones.
+    let rows = report.rows.iter().rev().filter(|row| row.follow.is_none());
+    rows.filter_map(|row| Some((Arc::as_ptr(row.explanation.as_ref()?), &row.tag))).collect()
 }
 
 /// Summarizes a pass, as in `2 updated, 97 unchanged; landed as 0f1c2d3ee on main`. Each tag is counted exactly once.

@@ -135,44 +135,31 @@ impl CommandContext {
 
 /// Standard output, usable before a context exists.
 pub fn stdout() -> impl Write {
-    WhileRead { out: anstream::stdout().lock(), is_read: true }
+    WhileRead(anstream::stdout().lock())
 }
 
 /// Standard error, usable before a context exists.
 pub fn stderr() -> impl Write {
-    WhileRead { out: anstream::stderr().lock(), is_read: true }
+    WhileRead(anstream::stderr().lock())
 }
 
 /// A writer that ignores a closed pipe, e.g. of `head`, so that the exit code does not depend on the reader.
-struct WhileRead<W> {
-    out: W,
-    is_read: bool,
-}
-
-impl<W: Write> WhileRead<W> {
-    fn unless_closed<T>(&mut self, result: io::Result<T>, closed: T) -> io::Result<T> {
-        match result {
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
-                self.is_read = false;
-                Ok(closed)
-            }
-            result => result,
-        }
-    }
-}
+struct WhileRead<W>(W);
 
 impl<W: Write> Write for WhileRead<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if !self.is_read {
-            return Ok(bytes.len());
-        }
-        let written = self.out.write(bytes);
-        self.unless_closed(written, bytes.len())
+        unless_closed(self.0.write(bytes), bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        let flushed = if self.is_read { self.out.flush() } else { Ok(()) };
-        self.unless_closed(flushed, ())
+        unless_closed(self.0.flush(), ())
+    }
+}
+
+fn unless_closed<T>(result: io::Result<T>, closed: T) -> io::Result<T> {
+    match result {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(closed),
+        result => result,
     }
 }
 
