@@ -5,4 +5,3 @@
 pub mod graph;
 pub mod history;
 pub mod list;
-pub mod status;

@@ -15,13 +15,12 @@ use jiff::Timestamp;
 
 use crate::git::checkout::{self, Provenance};
 use crate::git::work_tree::WorkTree;
-use crate::model::drift::DriftKind;
+use crate::model::drift::{Drift, DriftKind, find_drift};
 use crate::model::image::{Digest, StreamName, TagId, priority};
 use crate::model::lock::{Pin, diff};
 use crate::model::root::{self, Root};
 use crate::model::settings::globs::TagGlobs;
 use crate::model::stream::{Discovery, Tag, TagSource};
-use crate::query::status::DriftIndex;
 use crate::system::clock;
 use crate::text::escape;
 
@@ -54,9 +53,10 @@ pub struct DescribeArgs {
 pub fn run(context: &CommandContext, args: &DescribeArgs) -> Result<Exit, CliError> {
     let (work_tree, root) = context.root()?;
     let names = streams(&root, &args.tags)?;
+    let drift = find_drift(&root.definitions, &root.lock).into_iter();
     let describer = Describer {
         root: &root,
-        drift: DriftIndex::of(&root),
+        drift: drift.map(|drift| (drift.tag.clone(), drift)).collect(),
         provenance: provenance(&work_tree, &root, &names)?,
         now: (!args.utc).then(clock::now),
     };
@@ -123,7 +123,7 @@ fn digests(bytes: &[u8]) -> BTreeMap<TagId, Digest> {
 /// A root with everything that its streams are described from.
 struct Describer<'a> {
     root: &'a Root,
-    drift: DriftIndex,
+    drift: BTreeMap<TagId, Drift>,
     /// Commits that introduced the digests; empty outside a checkout.
     provenance: DigestProvenance,
     /// The time from which ages are computed; none shows UTC times.

@@ -83,23 +83,17 @@ fn prepare(
     checkout: Option<&Checkout>,
 ) -> Result<(Repo, Request), CliError> {
     let of_checkout = || checkout.filter(|_| args.remote.is_none());
-    let url = match (&args.remote, of_checkout().and_then(|checkout| checkout.url.clone())) {
-        (Some(url), _) => url.clone(),
-        (None, Some(url)) => url,
-        (None, None) => {
-            return Err(CliError::usage("no remote: the current directory is not in a checkout with a remote")
-                .help("name one with `--remote URL`"));
-        }
-    };
-    let root = match (&args.root, of_checkout()) {
+    let url = args.remote.clone().or_else(|| of_checkout()?.url.clone()).ok_or_else(|| {
+        CliError::usage("no remote: the current directory is not in a checkout with a remote")
+            .help("name one with `--remote URL`")
+    })?;
+    let work_tree = of_checkout().and_then(|_| context.root_directory().ok());
+    let root = match (&args.root, work_tree) {
         (Some(root), _) => root_of(root)?,
-        (None, Some(_)) => match context.root_directory() {
-            Ok(work_tree) => checkout::discover(&work_tree.0)?.map(|checkout| checkout.prefix).unwrap_or_default(),
-            Err(_) => String::new(),
-        },
+        (None, Some(work_tree)) => checkout::discover(&work_tree.0)?.map(|found| found.prefix).unwrap_or_default(),
         (None, None) => String::new(),
     };
-    let branch = args.branch.as_deref().map(|branch| settings::branch(branch)).transpose()?;
+    let branch = args.branch.as_deref().map(settings::branch).transpose()?;
     let branch = branch.or_else(|| of_checkout().and_then(|checkout| checkout.branch.clone()));
     let only = patterns(&args.tags)?;
     let shard = args.shard.as_deref().map(|shard| Shard::resolve(shard, environment::var)).transpose()?;

@@ -1,9 +1,11 @@
 //! The tags of a root in a chosen order, each with its definition, pin and status.
 
 use std::cmp::Reverse;
+use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
+use crate::model::drift::{DriftKind, find_drift};
 use crate::model::image::TagId;
 use crate::model::image::version::TagVersion;
 use crate::model::lock::{Pin, diff};
@@ -11,8 +13,6 @@ use crate::model::root::Root;
 use crate::model::settings::globs::TagGlobs;
 use crate::model::stream::{Tag, TagSource};
 use crate::report::v1::words::StatusV1;
-
-use super::status::DriftIndex;
 
 /// Sort order of tags; ties are broken by name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -48,7 +48,8 @@ pub struct ListedTag<'a> {
 
 /// Returns the tags of `root` that match `only`, in `order`.
 pub fn list<'a>(root: &'a Root, only: &TagGlobs, order: ListOrder) -> Vec<ListedTag<'a>> {
-    let drift = DriftIndex::of(root);
+    let drift = find_drift(&root.definitions, &root.lock);
+    let drift: BTreeMap<&TagId, &DriftKind> = drift.iter().map(|drift| (&drift.tag, &drift.kind)).collect();
     let listed = |(id, tag): (&'a TagId, &'a Tag)| {
         let pin = root.lock.pins.get(id);
         let side = pin.map(|pin| diff::side(&root.lock, pin));
@@ -58,7 +59,11 @@ pub fn list<'a>(root: &'a Root, only: &TagGlobs, order: ListOrder) -> Vec<Listed
             pin,
             created: side.as_ref().and_then(|side| side.created.as_ref()?.parse().ok()),
             version: side.and_then(|side| side.version),
-            status: drift.status(id),
+            status: match drift.get(id) {
+                None => StatusV1::Pinned,
+                Some(DriftKind::Missing) => StatusV1::NotPinned,
+                Some(_) => StatusV1::Stale,
+            },
         }
     };
     let mut tags: Vec<ListedTag> =

@@ -79,11 +79,6 @@ impl TestCase<'_> {
     fn write(&self, out: &mut String) {
         let (errors, others): (Vec<&Finding>, Vec<&Finding>) =
             self.findings.iter().copied().partition(|finding| finding.level == Severity::Error);
-        let element = match self.result() {
-            TestResult::Failed => "failure",
-            TestResult::Errored => "error",
-            TestResult::Skipped | TestResult::Passed => "",
-        };
         let others = if self.result() == TestResult::Skipped { Vec::new() } else { others };
         if errors.is_empty() && others.is_empty() && self.skipped.is_none() {
             out.push_str("/>\n");
@@ -91,6 +86,7 @@ impl TestCase<'_> {
         }
         out.push_str(">\n");
         if let Some(first) = errors.first() {
+            let element = if self.result() == TestResult::Errored { "error" } else { "failure" };
             let more = if errors.len() > 1 { format!(" (and {} more)", errors.len() - 1) } else { String::new() };
             let message = xml(&format!("{}{more}", first.message));
             let body = located(&errors);

@@ -25,22 +25,20 @@ pub fn pass(command: &str, report: &Report) -> String {
     page.warnings(&report.rows);
     let is_change =
         |row: &&TagRow| row.outcome.is_change() || matches!(row.outcome, TagOutcome::Proposed | TagOutcome::Deferred);
-    let changes: Vec<_> = report.rows.iter().filter(is_change).map(change_row).collect();
-    page.table(["tag", "outcome", "digest", "version", "change"], &changes);
-    let others: Vec<_> = report.rows.iter().filter_map(reason_row).collect();
-    page.table(["tag", "outcome", "reason", "help"], &others);
+    let changes = report.rows.iter().filter(is_change).map(change_row);
+    page.table(["tag", "outcome", "digest", "version", "change"], changes);
+    page.table(["tag", "outcome", "reason", "help"], report.rows.iter().filter_map(reason_row));
     let files = report.files.iter().map(|file| {
         let lines: Vec<String> = file.lines.iter().map(ToString::to_string).collect();
         [markdown_code(&file.path), lines.join(", ")]
     });
-    page.table(["target file", "lines"], &files.collect::<Vec<_>>());
-    let proposals: Vec<_> = report.proposals.iter().map(proposal_row).collect();
-    page.table(["proposal", "outcome", "changes", "reason"], &proposals);
+    page.table(["target file", "lines"], files);
+    page.table(["proposal", "outcome", "changes", "reason"], report.proposals.iter().map(proposal_row));
     let hooks = report.hooks.iter().map(|hook| {
         let reason = hook.outcome.reason().map(|reason| markdown(&reason)).unwrap_or_default();
         [markdown_code(&hook.name), hook.outcome.word(), hook.changes.to_string(), reason]
     });
-    page.table(["hook", "outcome", "changes", "reason"], &hooks.collect::<Vec<_>>());
+    page.table(["hook", "outcome", "changes", "reason"], hooks);
     for hook in report.hooks.iter().filter(|hook| matches!(hook.outcome, HookOutcome::Failed(_))) {
         page.output(&hook.name, &excerpt(&hook.output, PAGE_MAX));
     }
@@ -60,7 +58,7 @@ pub fn pass(command: &str, report: &Report) -> String {
 /// Renders findings, and the diff to the expected files.
 pub fn findings(results: &RunResults, diff: Option<&str>) -> String {
     let mut page = MarkdownPage::new(results.command, &results.summary);
-    page.table(["level", "location", "message", "help"], &results.findings.iter().map(finding_row).collect::<Vec<_>>());
+    page.table(["level", "location", "message", "help"], results.findings.iter().map(finding_row));
     if let Some(diff) = diff {
         page.diff(diff);
     }
@@ -136,7 +134,8 @@ impl MarkdownPage {
     }
 
     /// Adds a table, unless it is empty.
-    fn table<const N: usize>(&mut self, head: [&str; N], rows: &[[String; N]]) {
+    fn table<const N: usize>(&mut self, head: [&str; N], rows: impl Iterator<Item = [String; N]>) {
+        let rows: Vec<[String; N]> = rows.collect();
         if rows.is_empty() {
             return;
         }

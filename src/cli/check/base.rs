@@ -180,11 +180,11 @@ fn pinned_root(root: &Root, tags: &BTreeSet<TagId>, settings: Settings) -> Root 
 
 /// Defines a tag as its pinned image, because another image may be selected by now.
 fn at_its_image(tag: &Tag, pin: &Pin) -> Tag {
-    let source = match &tag.source {
-        TagSource::Select { platform, .. } => TagSource::Image { image: pin.image.clone(), platform: platform.clone() },
-        other => other.clone(),
-    };
-    Tag { source, ..tag.clone() }
+    let mut tag = tag.clone();
+    if let TagSource::Select { platform, .. } = tag.source {
+        tag.source = TagSource::Image { image: pin.image.clone(), platform };
+    }
+    tag
 }
 
 /// Reads the settings at `base` and the certificates that they refer to; defaults if there was no root. Problems there

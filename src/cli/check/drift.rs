@@ -6,8 +6,8 @@ use similar::TextDiff;
 
 use crate::model::drift::{DriftKind, find_drift};
 use crate::model::image::TagId;
-use crate::model::lock::Lock;
 use crate::model::lock::encode::encode;
+use crate::model::lock::{FILE_NAME, Lock};
 use crate::model::root::Root;
 use crate::model::settings::globs::TagGlobs;
 use crate::reconcile::decide::decide_offline;
@@ -47,11 +47,7 @@ pub(super) fn offline(root: &Root, only: &TagGlobs) -> LockDrift {
         return LockDrift::default();
     }
     let next = next_lock(root, only);
-    let diff = (*next != root.lock).then(|| {
-        let (old, new) = (encode(&root.lock), encode(&next));
-        let diff = TextDiff::from_lines(&old, &new);
-        diff.unified_diff().context_radius(2).header("pinstream.lock", "expected").to_string()
-    });
+    let diff = (*next != root.lock).then(|| unified_diff(FILE_NAME, &encode(&root.lock), &encode(&next)));
     let is_offline_enough = !find_drift(&root.definitions, &next).iter().any(|one| only.matches(&one.tag));
     let is_fixed_digest = found.iter().any(|one| matches!(one.kind, DriftKind::FixedDigest { .. }));
     let remedy = if is_offline_enough && !is_fixed_digest { OFFLINE } else { "pinstream update" };
@@ -64,6 +60,11 @@ pub(super) fn offline(root: &Root, only: &TagGlobs) -> LockDrift {
         place: None,
     });
     LockDrift { findings: findings.collect(), diff, remedy: Some(remedy) }
+}
+
+/// Compares a file with its expected content.
+pub(super) fn unified_diff(path: &str, old: &str, new: &str) -> String {
+    TextDiff::from_lines(old, new).unified_diff().context_radius(2).header(path, "expected").to_string()
 }
 
 /// Computes the lock that follows from the definitions and existing pins, for the tags that match `only`.

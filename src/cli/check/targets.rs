@@ -1,7 +1,5 @@
 //! Compares the files of targets with the lock.
 
-use similar::TextDiff;
-
 use crate::formats::EditedFile;
 use crate::git::work_tree::WorkTree;
 use crate::model::image::TagId;
@@ -17,13 +15,14 @@ use crate::cli::support::pass_runner;
 use crate::cli::targets::short_reference;
 use crate::cli::{CliError, CommandContext, Exit};
 
-use super::drift::{CheckFinding, LockDrift, OFFLINE};
+use super::drift::{CheckFinding, LockDrift, OFFLINE, unified_diff};
 
 /// Adds the files that differ from their pins to `drift`.
 pub(super) fn add(files: &[EditedFile], drift: &mut LockDrift) {
     for file in files {
         drift.findings.extend(findings(file));
-        drift.diff.get_or_insert_default().push_str(&diff(file));
+        let diff = unified_diff(&escape::one_line(&file.path), &file.old, &file.new);
+        drift.diff.get_or_insert_default().push_str(&diff);
         drift.remedy.get_or_insert(OFFLINE);
     }
 }
@@ -72,9 +71,4 @@ fn findings(file: &EditedFile) -> impl Iterator<Item = CheckFinding> {
             place: Some((path.clone(), edit.line)),
         }
     })
-}
-
-fn diff(file: &EditedFile) -> String {
-    let diff = TextDiff::from_lines(&file.old, &file.new);
-    diff.unified_diff().context_radius(2).header(&escape::one_line(&file.path), "expected").to_string()
 }
