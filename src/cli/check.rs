@@ -69,7 +69,7 @@ pub fn run(context: &CommandContext, args: &CheckArgs) -> Result<Exit, CliError>
     let mut drift = offline(&root, &only);
     if !root.settings.targets.is_empty() {
         let next = next_lock(&root, &only);
-        let files = targets::edited(context, &work_tree, &root, &next, Some(&only).filter(|only| !only.is_all()))?;
+        let files = targets::edited(context, &work_tree, &root, &next, &only)?;
         targets::add(&files, &mut drift);
     }
     let unverified = match &args.base {

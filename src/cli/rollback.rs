@@ -14,6 +14,7 @@ use crate::model::lock::encode::{check_size, encode};
 use crate::model::lock::{Details, Lock, Pin, diff};
 use crate::model::root::rollback::roll_back;
 use crate::model::root::{Root, decode_lock};
+use crate::model::settings::globs::TagGlobs;
 use crate::model::stream::edit as text;
 use crate::model::stream::write::{NewSource, NewTag};
 use crate::model::stream::{Tag, TagSource};
@@ -102,7 +103,7 @@ pub fn run(context: &CommandContext, args: &RollbackArgs) -> Result<Exit, CliErr
     edit.lock(encoded);
     let after = edit.root()?;
     require_no_new_drift(&root, &after)?;
-    for file in targets::edited(context, &work_tree, &after, &after.lock, None)? {
+    for file in targets::edited(context, &work_tree, &after, &after.lock, &TagGlobs::all())? {
         edit.target(file);
     }
     let written = edit.write()?;
@@ -198,7 +199,7 @@ impl Rollback<'_> {
             false => writeln!(out, "{id} now rejects {}; newer digests are adopted", self.current.digest.short())?,
         }
         if let Some(TagSource::Follow(target)) = after.definitions.tags.get(id).map(|tag| &tag.source) {
-            let end = end_of_chain(after, target);
+            let (end, _) = after.definitions.end_of(target);
             writeln!(out, "{target}, which it follows, is unchanged; to roll back all: pinstream rollback {end}")?;
         }
         for path in written {
@@ -236,13 +237,4 @@ fn require_no_new_drift(before: &Root, after: &Root) -> Result<(), CliError> {
         Some(drift) => Err(CliError::new(format!("the earlier digest does not match the definition: {drift}"))
             .help("name another one with `--to`, or define the tag again with `pinstream tag`")),
     }
-}
-
-/// Returns the tag at the end of the chain that `id` follows.
-fn end_of_chain<'a>(root: &'a Root, id: &'a TagId) -> &'a TagId {
-    let next = |id: &&'a TagId| match root.definitions.tags.get(*id).map(|tag| &tag.source) {
-        Some(TagSource::Follow(target)) => Some(target),
-        _ => None,
-    };
-    std::iter::successors(Some(id), next).last().unwrap_or(id)
 }

@@ -1,10 +1,11 @@
 //! Exit codes of the process.
 
 /// Exit code of the process.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Exit {
     /// Everything requested was verified and is in place.
+    #[default]
     Success = 0,
     /// Definitions are invalid, or Git or a proposal failed.
     Error = 1,

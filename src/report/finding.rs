@@ -25,7 +25,7 @@ pub use rule::Rule;
 const SENTENCE_MAX: usize = 2_000;
 
 /// Findings of a run, and the subjects that it examined.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct RunResults {
     /// Command that ran, e.g. `check`.
     pub command: &'static str,
@@ -206,15 +206,7 @@ impl Finding {
 impl RunResults {
     /// Creates an empty list for `command`, run for the directory `root` of a repository and ending with `exit`.
     pub fn new(command: &'static str, root: &str, exit: Exit) -> Self {
-        Self {
-            command,
-            root: root.to_owned(),
-            exit,
-            summary: String::new(),
-            findings: Vec::new(),
-            checked: Vec::new(),
-            fingerprints: HashMap::new(),
-        }
+        Self { command, root: root.to_owned(), exit, ..Self::default() }
     }
 
     /// Adds a finding whose paths start at the root.

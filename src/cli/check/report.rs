@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::cli::support::pass_runner::PassResult;
+use crate::cli::support::pass_runner::text_of;
 use crate::cli::support::source_map::SourceMap;
 use crate::cli::{CommandContext, Exit};
 use crate::model::root::Root;
@@ -51,17 +51,6 @@ impl CheckResult<'_> {
         };
         format!("{pins} in {streams}: {verdict}")
     }
-
-    fn upstream<'r>(&'r self, report: &'r Report) -> PassResult<'r> {
-        PassResult {
-            context: self.context,
-            command: "check",
-            report,
-            exit: self.exit,
-            drift: Exit::Drift,
-            sources: &self.sources,
-        }
-    }
 }
 
 impl Render for CheckResult<'_> {
@@ -79,7 +68,7 @@ impl Render for CheckResult<'_> {
         put(&mut out, &self.unverified);
         out.push_str(&images::text(self.images.as_deref().unwrap_or_default()));
         if let Some(report) = &self.upstream {
-            out.push_str(&self.upstream(report).text());
+            out.push_str(&text_of(self.context, report));
         }
         if self.exit == Exit::Success {
             let _ = writeln!(out, "{}", self.summary(0));

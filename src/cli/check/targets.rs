@@ -2,7 +2,6 @@
 
 use crate::formats::EditedFile;
 use crate::git::work_tree::WorkTree;
-use crate::model::image::TagId;
 use crate::model::lock::Lock;
 use crate::model::root::Root;
 use crate::model::settings::globs::TagGlobs;
@@ -36,17 +35,16 @@ pub(in crate::cli) fn edited(
     work_tree: &WorkTree,
     root: &Root,
     next: &Lock,
-    only: Option<&TagGlobs>,
+    only: &TagGlobs,
 ) -> Result<Vec<EditedFile>, CliError> {
     if root.settings.targets.is_empty() {
         return Ok(Vec::new());
     }
     let world = context.world(work_tree);
     let version = work_tree.version()?;
-    let is_selected = |id: &TagId| only.is_none_or(|only| only.matches(id));
     let edits = async {
         let files = target_files::read(&world, &version, &root.settings.targets).await;
-        target_edits::edit(root, next, &files, &is_selected)
+        target_edits::edit(root, next, &files, &|id| only.matches(id))
     };
     pass_runner::runtime()?.block_on(pass_runner::interruptible(edits))
 }

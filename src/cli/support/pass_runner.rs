@@ -8,6 +8,7 @@ use crate::effects::Progress;
 use crate::effects::real::RealWorld;
 use crate::effects::repo::Repo;
 use crate::reconcile::{PassError, Request, reconcile};
+use crate::registry::RequestCounts;
 use crate::report::finding::{self, RunResults};
 use crate::report::text::{self, RowFilter};
 use crate::report::{OutputFormat, PassEnd, Render, Report, json, markdown};
@@ -51,14 +52,9 @@ pub fn report(context: &CommandContext, repo: Repo, request: &Request) -> Result
     // An interrupted pass does not wait for blocking threads.
     runtime.shutdown_background();
     bar.finish_and_clear();
-    let counts = world.counts();
+    let RequestCounts { head, get, token, retries, bytes } = world.counts();
     tracing::debug!(
-        "registry requests: {} HEAD, {} GET, {} token, {} retries; {} bytes received",
-        counts.head,
-        counts.get,
-        counts.token,
-        counts.retries,
-        counts.bytes
+        "registry requests: {head} HEAD, {get} GET, {token} token, {retries} retries; {bytes} bytes received"
     );
     result
 }
@@ -104,12 +100,7 @@ pub struct PassResult<'a> {
 
 impl Render for PassResult<'_> {
     fn text(&self) -> String {
-        let show = match (self.context.verbose, &self.report.end) {
-            (0, PassEnd::Planned) => RowFilter::Explanations,
-            (0, _) => RowFilter::Changes,
-            _ => RowFilter::Everything,
-        };
-        text::render(self.report, show, self.context.style)
+        text_of(self.context, self.report)
     }
 
     fn json(&self) -> String {
@@ -125,6 +116,16 @@ impl Render for PassResult<'_> {
         finding::pass::add_report(&mut results, self.report, self.drift, &|id| self.sources.defined(id));
         results
     }
+}
+
+/// Renders a report as text, with the detail that `-v` asks for.
+pub fn text_of(context: &CommandContext, report: &Report) -> String {
+    let show = match (context.verbose, &report.end) {
+        (0, PassEnd::Planned) => RowFilter::Explanations,
+        (0, _) => RowFilter::Changes,
+        _ => RowFilter::Everything,
+    };
+    text::render(report, show, context.style)
 }
 
 fn bar(context: &CommandContext) -> ProgressBar {
