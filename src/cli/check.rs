@@ -2,11 +2,10 @@
 //! image changed upstream, unless `--upstream` is given. Runs no hook and pushes nothing.
 
 mod base;
-mod drift;
+pub(in crate::cli) mod drift;
 pub(in crate::cli) mod files;
 mod images;
 mod report;
-pub(in crate::cli) mod targets;
 
 use crate::effects::repo::Repo;
 use crate::git;
@@ -20,7 +19,7 @@ use super::support::source_map::SourceMap;
 use super::support::{output, pass_runner};
 use super::{CliError, CommandContext, Exit};
 use base::BaseCheck;
-use drift::{next_lock, offline};
+use drift::{add_targets, edited, next_lock, offline};
 use report::CheckResult;
 
 /// Check that definitions are valid and that lock and targets match them
@@ -69,8 +68,8 @@ pub fn run(context: &CommandContext, args: &CheckArgs) -> Result<Exit, CliError>
     let mut drift = offline(&root, &only);
     if !root.settings.targets.is_empty() {
         let next = next_lock(&root, &only);
-        let files = targets::edited(context, &work_tree, &root, &next, &only)?;
-        targets::add(&files, &mut drift);
+        let files = edited(context, &work_tree, &root, &next, &only)?;
+        add_targets(&files, &mut drift);
     }
     let unverified = match &args.base {
         Some(revision) => {

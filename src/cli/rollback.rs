@@ -24,7 +24,7 @@ use crate::reconcile::gather::images::at_digest;
 use crate::system::clock;
 use crate::text::escape;
 
-use super::check::targets;
+use super::check::drift;
 use super::history::trace_checkout;
 use super::support::definition_edit::{DefinitionEdit, path};
 use super::support::pass_runner;
@@ -103,7 +103,7 @@ pub fn run(context: &CommandContext, args: &RollbackArgs) -> Result<Exit, CliErr
     edit.lock(encoded);
     let after = edit.root()?;
     require_no_new_drift(&root, &after)?;
-    for file in targets::edited(context, &work_tree, &after, &after.lock, &TagGlobs::all())? {
+    for file in drift::edited(context, &work_tree, &after, &after.lock, &TagGlobs::all())? {
         edit.target(file);
     }
     let written = edit.write()?;

@@ -187,7 +187,6 @@ impl From<&HookOutcome> for HookOutcomeV1 {
 mod tests {
     use super::*;
     use crate::report::tests::sample;
-    use crate::report::v1::words::word;
     use crate::text::escape;
 
     #[test]
@@ -276,13 +275,6 @@ mod tests {
         let row = report.rows.iter().find(|row| row.outcome == TagOutcome::NotDue).unwrap();
         let tag = serde_json::to_value(TagV1::from(row)).unwrap();
         assert_eq!((&tag["outcome"], &tag["skipped"]), (&"skipped".into(), &"not-due".into()));
-    }
-
-    #[test]
-    fn words_of_failures_in_json_and_text_are_the_same() {
-        for kind in [FailureKind::NotFound, FailureKind::RateLimited, FailureKind::Tls, FailureKind::Integrity] {
-            assert_eq!(word(KindV1::from(kind)), kind.word());
-        }
     }
 
     #[test]

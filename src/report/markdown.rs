@@ -9,7 +9,7 @@ use super::finding::{Finding, FindingLocation, RunResults};
 use super::pass::{HookOutcome, ProposalRow, Report};
 use super::tag::{TagOutcome, TagRow};
 use super::text;
-use super::v1::words::word;
+use super::v1::words::{KindV1, word};
 use crate::image_diff::arrow;
 use crate::model::lock::diff::PinSide;
 use crate::text::escape::{self, markdown, markdown_code};
@@ -93,7 +93,9 @@ fn change_row(row: &TagRow) -> [String; 5] {
 /// Returns the row of a tag that failed or is held back.
 fn reason_row(row: &TagRow) -> Option<[String; 4]> {
     let (why, help) = match &row.outcome {
-        TagOutcome::Failed(error) => (format!("{}: {}", error.kind.word(), error.message), error.help.as_deref()),
+        TagOutcome::Failed(error) => {
+            (format!("{}: {}", word(KindV1::from(error.kind)), error.message), error.help.as_deref())
+        }
         TagOutcome::Held(update) => (format!("available: `{}`; {}", update.digest.short(), update.reason), None),
         _ => return None,
     };

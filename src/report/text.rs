@@ -8,7 +8,7 @@ use anstyle::{AnsiColor, Color};
 
 use super::pass::{HookOutcome, HookRow, PassEnd, ProposalOutcome, ProposalRow, Report, count};
 use super::tag::{TagOutcome, TagRow};
-use super::v1::words::{OutcomeV1, word};
+use super::v1::words::{KindV1, OutcomeV1, word};
 use crate::image_diff::summary::lines;
 use crate::image_diff::{Explanation, arrow};
 use crate::model::image::TagId;
@@ -152,7 +152,7 @@ impl TextPage {
         self.coloured(&word, colour);
         self.put(format_args!("{:1$}  {tag:2$}", "", word_width - word.len(), tag_width));
         if let TagOutcome::Failed(error) = &row.outcome {
-            let kind = Some(error.kind.word()).filter(|kind| *kind != word);
+            let kind = Some(self::word(KindV1::from(error.kind))).filter(|kind| *kind != word);
             let kind = kind.map(|kind| format!("{kind}: ")).unwrap_or_default();
             self.put(format_args!("  {kind}{}\n", escape::truncate(&error.message, FAILURE_MAX)));
             if let Some(help) = &error.help {

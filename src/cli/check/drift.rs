@@ -1,9 +1,11 @@
-//! Drift between definitions and lock, found offline.
+//! Drift between definitions, lock and the files of targets, found offline.
 
 use std::borrow::Cow;
 
 use similar::TextDiff;
 
+use crate::formats::EditedFile;
+use crate::git::work_tree::WorkTree;
 use crate::model::drift::{DriftKind, find_drift};
 use crate::model::image::TagId;
 use crate::model::lock::encode::encode;
@@ -11,8 +13,13 @@ use crate::model::lock::{FILE_NAME, Lock};
 use crate::model::root::Root;
 use crate::model::settings::globs::TagGlobs;
 use crate::reconcile::decide::decide_offline;
-use crate::report::exit::Exit;
+use crate::reconcile::{target_edits, target_files};
 use crate::report::v1::words::FindingKindV1;
+use crate::text::escape;
+
+use crate::cli::support::pass_runner;
+use crate::cli::targets::short_reference;
+use crate::cli::{CliError, CommandContext, Exit};
 
 /// A failed check of one tag.
 pub(super) struct CheckFinding {
@@ -37,7 +44,7 @@ pub(super) struct LockDrift {
 }
 
 /// Remedy for drift that needs no registry.
-pub(super) const OFFLINE: &str = "pinstream update --offline";
+const OFFLINE: &str = "pinstream update --offline";
 
 /// Compares the lock with the definitions, offline.
 pub(super) fn offline(root: &Root, only: &TagGlobs) -> LockDrift {
@@ -63,7 +70,7 @@ pub(super) fn offline(root: &Root, only: &TagGlobs) -> LockDrift {
 }
 
 /// Compares a file with its expected content.
-pub(super) fn unified_diff(path: &str, old: &str, new: &str) -> String {
+fn unified_diff(path: &str, old: &str, new: &str) -> String {
     TextDiff::from_lines(old, new).unified_diff().context_radius(2).header(path, "expected").to_string()
 }
 
@@ -76,6 +83,61 @@ pub(super) fn next_lock<'a>(root: &'a Root, only: &TagGlobs) -> Cow<'a, Lock> {
         next.pins.extend(others.map(|(id, pin)| (id.clone(), pin.clone())));
     }
     Cow::Owned(next)
+}
+
+/// Adds the files that differ from their pins to `drift`.
+pub(super) fn add_targets(files: &[EditedFile], drift: &mut LockDrift) {
+    for file in files {
+        drift.findings.extend(findings(file));
+        let diff = unified_diff(&escape::one_line(&file.path), &file.old, &file.new);
+        drift.diff.get_or_insert_default().push_str(&diff);
+        drift.remedy.get_or_insert(OFFLINE);
+    }
+}
+
+/// Returns the files that targets change in a work tree, given the lock `next`.
+///
+/// # Errors
+/// A target has no place, or one that cannot be edited.
+pub(in crate::cli) fn edited(
+    context: &CommandContext,
+    work_tree: &WorkTree,
+    root: &Root,
+    next: &Lock,
+    only: &TagGlobs,
+) -> Result<Vec<EditedFile>, CliError> {
+    if root.settings.targets.is_empty() {
+        return Ok(Vec::new());
+    }
+    let world = context.world(work_tree);
+    let version = work_tree.version()?;
+    let edits = async {
+        let files = target_files::read(&world, &version, &root.settings.targets).await;
+        target_edits::edit(root, next, &files, &|id| only.matches(id))
+    };
+    pass_runner::runtime()?.block_on(pass_runner::interruptible(edits))
+}
+
+fn findings(file: &EditedFile) -> impl Iterator<Item = CheckFinding> {
+    let (path, shown) = (&file.path, escape::one_line(&file.path));
+    file.edits.iter().map(move |edit| {
+        let found = match edit.was.as_str() {
+            "" => "an empty value".to_owned(),
+            was => format!("`{}`", short_reference(was)),
+        };
+        let expected = short_reference(edit.new.trim_matches('"'));
+        CheckFinding {
+            tag: edit.from.clone(),
+            kind: FindingKindV1::Target,
+            exit: Exit::Drift,
+            message: format!(
+                "`{shown}`, line {}: expected `{expected}` (pin of `{}`), found {found}",
+                edit.line, edit.from
+            ),
+            help: None,
+            place: Some((path.clone(), edit.line)),
+        }
+    })
 }
 
 #[cfg(test)]

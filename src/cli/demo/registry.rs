@@ -15,7 +15,7 @@ use axum::response::{IntoResponse as _, Response};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-use crate::model::image::{Digest, Platform, RegistryHost};
+use crate::model::image::{Digest, RegistryHost};
 
 const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
@@ -24,18 +24,10 @@ const LAYER: &str = "application/vnd.oci.image.layer.v1.tar";
 /// An empty archive: two zero blocks (POSIX.1, `ustar`).
 const EMPTY_TAR: [u8; 1024] = [0; 1024];
 
-/// Metadata of a demo image.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DemoImage {
-    /// Label `org.opencontainers.image.version`.
-    pub version: String,
-    /// Label `org.opencontainers.image.revision`.
-    pub revision: String,
-    /// Creation time, RFC 3339.
-    pub created: String,
-    /// Platforms, in the order of the index.
-    pub platforms: Vec<Platform>,
-}
+/// Label `org.opencontainers.image.revision` of all images.
+const REVISION: &str = "0f1c2d3e4f5061728394a5b6c7d8e9f001122334";
+/// Architectures of all images, in the order of the index; the system is Linux.
+const ARCHITECTURES: [&str; 2] = ["amd64", "arm64"];
 
 /// A registry that serves until it is dropped.
 #[derive(Debug)]
@@ -84,13 +76,12 @@ impl DemoRegistry {
         &self.host
     }
 
-    /// Stores an image per platform and their index in `repository`, and points `tag` at the index. Digests are
-    /// deterministic.
-    pub fn push(&self, repository: &str, tag: &str, image: &DemoImage) -> Digest {
+    /// Stores an image of `version` per architecture and their index in `repository`, and points `tag` at the index. Digests
+    /// are deterministic; `created` is RFC 3339.
+    pub fn push(&self, repository: &str, tag: &str, version: &str, created: &str) -> Digest {
         let mut store = lock(&self.store);
         let repository = store.entry(repository.to_owned()).or_default();
-        let layer = repository.put_blob(LAYER, EMPTY_TAR.to_vec());
-        let children: Vec<Value> = image.platforms.iter().map(|p| repository.put_image(image, p, &layer)).collect();
+        let children = ARCHITECTURES.map(|architecture| repository.put_image(architecture, version, created));
         let index = json!({ "schemaVersion": 2, "mediaType": INDEX, "manifests": children });
         let index = repository.put("manifests", INDEX, text(&index));
         repository.0.insert(format!("manifests/{tag}"), index.clone());
@@ -99,27 +90,23 @@ impl DemoRegistry {
 }
 
 impl Repository {
-    /// Stores the image of one platform and returns its descriptor for an index.
-    fn put_image(&mut self, image: &DemoImage, platform: &Platform, layer: &Value) -> Value {
-        let mut platform_value = json!({ "os": platform.os, "architecture": platform.architecture });
-        let mut config = json!({
-            "os": platform.os,
-            "architecture": platform.architecture,
-            "created": image.created,
+    /// Stores the image of one architecture and returns its descriptor for an index.
+    fn put_image(&mut self, architecture: &str, version: &str, created: &str) -> Value {
+        let config = json!({
+            "os": "linux",
+            "architecture": architecture,
+            "created": created,
             "config": { "Labels": {
-                "org.opencontainers.image.version": image.version,
-                "org.opencontainers.image.revision": image.revision,
+                "org.opencontainers.image.version": version,
+                "org.opencontainers.image.revision": REVISION,
             } },
             "rootfs": { "type": "layers", "diff_ids": [Digest::sha256(&EMPTY_TAR)] },
         });
-        if let Some(variant) = &platform.variant {
-            platform_value["variant"] = json!(variant);
-            config["variant"] = json!(variant);
-        }
-        let config = self.put_blob(CONFIG, text(&config));
+        let (layer, config) = (self.put_blob(LAYER, EMPTY_TAR.to_vec()), self.put_blob(CONFIG, text(&config)));
         let manifest = json!({ "schemaVersion": 2, "mediaType": MANIFEST, "config": config, "layers": [layer] });
         let Content { digest, bytes, .. } = self.put("manifests", MANIFEST, text(&manifest));
-        json!({ "mediaType": MANIFEST, "digest": digest, "size": bytes.len(), "platform": platform_value })
+        let platform = json!({ "os": "linux", "architecture": architecture });
+        json!({ "mediaType": MANIFEST, "digest": digest, "size": bytes.len(), "platform": platform })
     }
 
     /// Stores a blob and returns its descriptor.

@@ -1,6 +1,6 @@
 //! Converts a pass to findings.
 
-use super::{Finding, FindingLocation, Rule, RunResults, Severity, Subject, lock_location};
+use super::{FilePosition, Finding, FindingLocation, Rule, RunResults, Severity, Subject, lock_location};
 use crate::model::image::TagId;
 use crate::model::lock::diff::PinSide;
 use crate::model::settings::FILE_NAME;
@@ -12,6 +12,7 @@ use crate::report::pass::{
 };
 use crate::report::tag::{TagOutcome, TagRow};
 use crate::report::text;
+use crate::report::v1::words::{KindV1, word};
 
 /// Adds the rows of `report`. Changes are errors if `drift` is one; `defined` locates the definition of a tag.
 pub fn add_report(results: &mut RunResults, report: &Report, drift: Exit, defined: &dyn Fn(&TagId) -> FindingLocation) {
@@ -63,7 +64,8 @@ fn tag_finding(row: &TagRow, report: &Report, drift: Exit) -> Option<Finding> {
                 FailureKind::Refused | FailureKind::Integrity => Rule::Refused,
                 _ => Rule::Resolve,
             };
-            let message = format!("`{tag}` could not be resolved: {}: {}", error.kind.word(), error.message);
+            let message =
+                format!("`{tag}` could not be resolved: {}: {}", word(KindV1::from(error.kind)), error.message);
             new(rule, Severity::Error, message).help(error.help.as_deref())
         }
         TagOutcome::Held(HeldUpdate { digest, reason: kept }) => {
@@ -115,10 +117,8 @@ fn file_finding(file: &FileRow, report: &Report, drift: Exit) -> Finding {
     let level = if drift == Exit::Success { Severity::Note } else { Severity::Error };
     let verb = if report.end == PassEnd::Planned { "would be" } else { "were" };
     let message = format!("pins {verb} written to `{}`, {}", file.path, file.line_list(usize::MAX));
-    let place = match file.lines.first() {
-        Some(line) => FindingLocation::line(&*file.path, *line),
-        None => FindingLocation::whole(&*file.path),
-    };
+    let span = file.lines.first().map(|line| FilePosition::Line(*line));
+    let place = FindingLocation { path: file.path.clone(), span };
     Finding::new(Rule::Target, level, Subject::new(&file.path, "targets"), &message).at(place)
 }
 
