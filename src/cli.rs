@@ -35,7 +35,7 @@ use clap::{ColorChoice, CommandFactory as _, FromArgMatches as _, Parser, Subcom
 use crate::report::exit::Exit;
 use crate::text::escape;
 
-use error::{CliError, RenderedError};
+use error::CliError;
 use support::context::{self, CommandContext, GlobalArgs};
 use support::failure_report::ReportRequest;
 
@@ -130,7 +130,7 @@ pub fn run() -> ExitCode {
         Err(error) => {
             let style = context::style_of(color, &io::stderr());
             // `anstream` would decide about colours by standard output.
-            let _ = write!(io::stderr(), "{}", RenderedError(&error, style));
+            let _ = write!(io::stderr(), "{}", error.render(style));
             error.exit().into()
         }
     }

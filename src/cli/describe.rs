@@ -24,7 +24,7 @@ use crate::model::stream::{Discovery, Tag, TagSource};
 use crate::system::clock;
 use crate::text::escape;
 
-use super::support::table::age;
+use super::support::table::when;
 use super::{CliError, CommandContext, Exit};
 
 /// Commits that introduced digests, by tag and digest.
@@ -270,7 +270,7 @@ impl<'a> Describer<'a> {
             let _ = writeln!(text, "      version {}", escape::terminal(version));
         }
         if let Some(created) = side.created.and_then(|created| created.parse().ok()) {
-            let _ = writeln!(text, "      created {}", self.time(created));
+            let _ = writeln!(text, "      created {}", when(created, self.now));
         }
         self.commit(text, id, &pin.digest);
         for digest in &pin.previous {
@@ -283,15 +283,8 @@ impl<'a> Describer<'a> {
         let Some(Provenance { commit, author, time }) = self.provenance.get(&(id.clone(), digest.clone())) else {
             return;
         };
-        let (time, author) = (self.time(*time), escape::terminal(author));
+        let (time, author) = (when(*time, self.now), escape::terminal(author));
         let _ = writeln!(text, "      {time}, in {} by {author}", commit.short());
-    }
-
-    fn time(&self, time: Timestamp) -> String {
-        match self.now {
-            None => time.to_string(),
-            Some(now) => age(now.duration_since(time).as_secs()),
-        }
     }
 }
 

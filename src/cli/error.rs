@@ -87,6 +87,20 @@ impl CliError {
         }
     }
 
+    /// Renders the error with its hint, or all its problems with their source lines.
+    pub fn render(&self, style: RenderStyle) -> String {
+        if let Some((_, problems)) = self.problems() {
+            return RenderedProblems(problems, style).to_string();
+        }
+        let (bold, red, plain) = match style {
+            RenderStyle::Colour => ("\u{1b}[1m", "\u{1b}[1;31m", "\u{1b}[0m"),
+            RenderStyle::Plain => ("", "", ""),
+        };
+        // Arguments may be untrusted, e.g. in a CI job.
+        let hint = self.hint().map(|help| format!("{bold}help{plain}: {}\n", escape::lines(&help)));
+        format!("{red}error{plain}: {}\n{}", escape::lines(&self.to_string()), hint.unwrap_or_default())
+    }
+
     /// Returns the problems in files that this error consists of, and the rule that reports them.
     pub fn problems(&self) -> Option<(Rule, &Problems)> {
         match self {
@@ -127,28 +141,6 @@ pub fn listed<'d>(digests: impl IntoIterator<Item = &'d Digest>) -> String {
 impl From<NameError> for CliError {
     fn from(NameError { message, help }: NameError) -> Self {
         Self::Other { exit: Exit::Usage, message, help }
-    }
-}
-
-/// Shows an error with its hint, or all its problems with their source lines.
-pub struct RenderedError<'a>(pub &'a CliError, pub RenderStyle);
-
-impl fmt::Display for RenderedError<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self(error, style) = self;
-        if let Some((_, problems)) = error.problems() {
-            return write!(f, "{}", RenderedProblems(problems, *style));
-        }
-        let (bold, red, plain) = match style {
-            RenderStyle::Colour => ("\u{1b}[1m", "\u{1b}[1;31m", "\u{1b}[0m"),
-            RenderStyle::Plain => ("", "", ""),
-        };
-        // Arguments may be untrusted, e.g. in a CI job.
-        writeln!(f, "{red}error{plain}: {}", escape::lines(&error.to_string()))?;
-        match error.hint() {
-            Some(help) => writeln!(f, "{bold}help{plain}: {}", escape::lines(&help)),
-            None => Ok(()),
-        }
     }
 }
 

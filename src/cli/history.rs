@@ -18,7 +18,7 @@ use crate::system::clock;
 use crate::text::escape;
 
 use super::support::output::ListFormat;
-use super::support::table::{age, table};
+use super::support::table::{table, when};
 use super::{CliError, CommandContext, Exit};
 
 /// Show which digests tags were pinned to, with commit, author and proposal
@@ -121,7 +121,7 @@ fn row(entry: &HistoryEntry, now: Option<Timestamp>) -> [String; 6] {
         let when = if entry.pin.is_some() { "uncommitted" } else { "unknown" };
         return [digest, version, when.to_owned(), String::new(), String::new(), String::new()];
     };
-    let when = now.map_or_else(|| commit.time.to_string(), |now| age(now.duration_since(commit.time).as_secs()));
+    let when = when(commit.time, now);
     let proposal = commit.proposal.as_deref().map(escape::terminal).unwrap_or_default();
     [digest, version, when, commit.id.short().to_owned(), escape::terminal(&commit.author), proposal]
 }

@@ -3,7 +3,6 @@
 use std::io::Write as _;
 
 use crate::model::root::Root;
-use crate::model::stream::TagSource;
 use crate::query::list::{ListOrder, ListedTag, list, source_label};
 use crate::report::v1;
 use crate::report::v1::list::{ListSchema, ListV1, PinV1};
@@ -62,10 +61,7 @@ fn json(root: &Root, tags: &[ListedTag]) -> String {
 }
 
 fn row(tag: &ListedTag) -> [String; 6] {
-    let arrow = match tag.tag.source {
-        TagSource::Follow(_) | TagSource::Remote(_) => "-> ",
-        TagSource::Image { .. } | TagSource::Select { .. } => "",
-    };
+    let arrow = if tag.tag.source.followed().is_some() { "-> " } else { "" };
     let platform = tag.tag.source.platform().map(|platform| format!(" ({platform})")).unwrap_or_default();
     let status = match tag.status {
         StatusV1::Pinned => "pinned",

@@ -9,7 +9,7 @@ use crate::effects::Registries as _;
 use crate::git::checkout;
 use crate::git::work_tree::WorkTree;
 use crate::model::drift::find_drift;
-use crate::model::image::TagId;
+use crate::model::image::{Digest, TagId};
 use crate::model::lock::encode::{check_size, encode};
 use crate::model::lock::{Details, Lock, Pin, diff};
 use crate::model::root::rollback::roll_back;
@@ -121,17 +121,21 @@ impl Rollback<'_> {
         let checkout = checkout::discover(&self.work_tree.0)?;
         let history = trace_checkout(checkout.as_ref(), &self.root.lock, &wanted, enough)?;
         let all = entries_of(&history.tags, self.id);
-        let rejected = self.tag.adoption.as_deref().map(|rules| rules.reject.as_slice()).unwrap_or_default();
-        let candidates = Candidates { id: self.id, current: self.current, rejected, all, eligible: &eligible(all) };
-        to.choose(&candidates)
+        to.choose(&Candidates { rollback: self, all, eligible: &eligible(all) })
+    }
+
+    /// Returns true if the tag's definition rejects `digest`.
+    fn rejects(&self, digest: &Digest) -> bool {
+        self.tag.adoption.as_ref().is_some_and(|rules| rules.reject.contains(digest))
     }
 
     /// Returns true if the tag can return to an entry of its history.
     fn is_eligible(&self, entry: &HistoryEntry) -> bool {
-        let is_rejected = self.tag.adoption.as_ref().is_some_and(|rules| rules.reject.contains(&entry.digest));
         let is_same_repository =
             |pin: &Pin| self.current.follow.is_some() || pin.image.repository() == self.current.image.repository();
-        entry.digest != self.current.digest && !is_rejected && entry.pin.as_ref().is_none_or(is_same_repository)
+        entry.digest != self.current.digest
+            && !self.rejects(&entry.digest)
+            && entry.pin.as_ref().is_none_or(is_same_repository)
     }
 
     /// Builds the pin for an entry, from the history or else from the registry.

@@ -244,7 +244,8 @@ pub fn lock_location(line: Option<usize>) -> FindingLocation {
     FindingLocation { path: lock::FILE_NAME.to_owned(), span: line.map(FilePosition::Line) }
 }
 
-fn from_top(root: &str, path: &str) -> String {
+/// Returns a path below `root` from the top of the repository.
+pub(crate) fn from_top(root: &str, path: &str) -> String {
     if root.is_empty() { path.to_owned() } else { format!("{root}/{path}") }
 }
 

@@ -24,6 +24,7 @@ use crate::model::stream::{Definitions, Tag, TagSource};
 use crate::reconcile::gather::resolve::{Candidate, Resolution as Answer};
 use crate::reconcile::gather::resolve_all;
 use crate::registry::{FailureKind, ResolveError};
+use crate::report::finding::from_top;
 use crate::report::v1::words::FindingKindV1;
 use crate::signature::Trust;
 use crate::text::diagnostics::SourceFile;
@@ -197,8 +198,7 @@ fn settings_at(context: &CommandContext, checkout: &Checkout, base: &str) -> Res
     let (settings, problems) = settings::read(&file.bytes);
     if let Some(problem) = problems.first() {
         // Git's syntax for a file of a revision.
-        let directory = Some(&checkout.prefix).filter(|prefix| !prefix.is_empty()).map(|prefix| format!("{prefix}/"));
-        let path = format!("{base}:{}{}", directory.unwrap_or_default(), settings::FILE_NAME);
+        let path = format!("{base}:{}", from_top(&checkout.prefix, settings::FILE_NAME));
         let line = problem.position().map(|(line, _)| format!(", line {line}")).unwrap_or_default();
         let message = escape::lines(&format!("`{path}`{line}: {}", problem.message));
         writeln!(context.stderr(), "warning: {message}; only the valid settings in it are used")?;

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use crate::model::settings::adoption_rules::{AdoptionRules, Hold, OnRollback};
-use crate::model::stream::{Tag, TagSource};
+use crate::model::stream::Tag;
 
 /// Lists the rules by which a tag is updated, one sentence each. Texts of the definitions are included as they are.
 pub(super) fn update_rules(tag: &Tag) -> Vec<String> {
@@ -22,10 +22,7 @@ pub(super) fn update_rules(tag: &Tag) -> Vec<String> {
     }
     lines.extend(allow.map(|allow| format!("allows {} version changes at most", allow.as_str())));
     // Followers roll back with the tag that they follow by default.
-    let default = match tag.source {
-        TagSource::Image { .. } | TagSource::Select { .. } => OnRollback::Hold,
-        TagSource::Follow(_) | TagSource::Remote(_) => OnRollback::Allow,
-    };
+    let default = if tag.source.followed().is_some() { OnRollback::Allow } else { OnRollback::Hold };
     if *on_rollback != default {
         let word = match on_rollback {
             OnRollback::Hold => "held",

@@ -5,9 +5,10 @@ use std::str::FromStr;
 
 use crate::cli::CliError;
 use crate::cli::error::listed;
-use crate::model::image::{Digest, TagId};
-use crate::model::lock::Pin;
+use crate::model::image::Digest;
 use crate::query::history::HistoryEntry;
+
+use super::Rollback;
 
 /// Maximum length of a number; longer arguments are digests.
 const NUMBER_MAX: usize = 3;
@@ -21,14 +22,10 @@ pub(super) enum RollbackTarget {
     Prefix(String),
 }
 
-/// The tag to roll back, and its history.
+/// The rollback of a tag, and the tag's history.
 pub(super) struct Candidates<'a> {
-    /// Name of the tag.
-    pub(super) id: &'a TagId,
-    /// Current pin of the tag.
-    pub(super) current: &'a Pin,
-    /// Digests that the tag's definition rejects.
-    pub(super) rejected: &'a [Digest],
+    /// The tag and its pin.
+    pub(super) rollback: &'a Rollback<'a>,
     /// All entries of its history, newest first.
     pub(super) all: &'a [HistoryEntry],
     /// Entries that the tag can return to.
@@ -73,7 +70,7 @@ impl RollbackTarget {
 
 impl Candidates<'_> {
     fn nth(&self, nth: usize) -> Result<HistoryEntry, CliError> {
-        let Self { id, .. } = self;
+        let id = self.rollback.id;
         let eligible = distinct(self.eligible);
         match eligible.get(nth - 1) {
             Some(entry) => Ok((*entry).clone()),
@@ -92,7 +89,7 @@ impl Candidates<'_> {
     }
 
     fn by_prefix(&self, prefix: &str) -> Result<HistoryEntry, CliError> {
-        let Self { id, .. } = self;
+        let id = self.rollback.id;
         let digests: BTreeSet<&Digest> =
             self.all.iter().map(|entry| &entry.digest).filter(|digest| digest.begins_with(prefix)).collect();
         let digest = match (digests.first(), digests.len()) {
@@ -102,10 +99,10 @@ impl Candidates<'_> {
                 return Err(CliError::usage(format!("`{id}` was never pinned to `{prefix}`")).help(self.hint()));
             }
         };
-        if *digest == self.current.digest {
+        if *digest == self.rollback.current.digest {
             return Err(CliError::usage(format!("`{id}` is already pinned to `{digest}`")).help(self.hint()));
         }
-        if self.rejected.contains(digest) {
+        if self.rollback.rejects(digest) {
             return Err(CliError::new(format!("`{id}` rejects `{digest}`")).help("remove it from `reject` first"));
         }
         let entry = distinct(self.eligible).into_iter().find(|entry| entry.digest == *digest);
@@ -117,7 +114,7 @@ impl Candidates<'_> {
 
     fn hint(&self) -> String {
         match distinct(self.eligible).as_slice() {
-            [] => format!("run `pinstream history {}` to see its digests", self.id),
+            [] => format!("run `pinstream history {}` to see its digests", self.rollback.id),
             some => format!("earlier digests: {}", listed(some.iter().map(|entry| &entry.digest))),
         }
     }
