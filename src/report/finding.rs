@@ -152,11 +152,6 @@ impl Finding {
         Self { help: help.map(sentence), ..self }
     }
 
-    /// Attaches the output of a program.
-    pub fn with_output(self, output: &str) -> Self {
-        Self { output: output.to_owned(), ..self }
-    }
-
     /// Sets the location in a file.
     pub fn at(self, place: impl Into<Option<FindingLocation>>) -> Self {
         Self { place: place.into(), ..self }

@@ -4,7 +4,6 @@
 
 use std::collections::BTreeSet;
 use std::io::Write as _;
-use std::sync::Arc;
 
 use futures_util::stream::{self, StreamExt as _};
 
@@ -16,8 +15,8 @@ use crate::git::checkout::{self, Checkout};
 use crate::git::work_tree::WorkTree;
 use crate::git::{GitError, RootFiles};
 use crate::model::image::{Digest, TagId};
-use crate::model::lock::{self, Lock, Pin};
-use crate::model::root::Root;
+use crate::model::lock::{Lock, Pin};
+use crate::model::root::{Root, decode_lock};
 use crate::model::settings::globs::TagGlobs;
 use crate::model::settings::{self, Settings};
 use crate::model::stream::{Definitions, Tag, TagSource};
@@ -27,7 +26,6 @@ use crate::registry::{FailureKind, ResolveError};
 use crate::report::finding::from_top;
 use crate::report::v1::words::FindingKindV1;
 use crate::signature::Trust;
-use crate::text::diagnostics::SourceFile;
 use crate::text::escape;
 
 use super::drift::CheckFinding;
@@ -72,7 +70,9 @@ impl BaseCheck<'_> {
             CliError::new(format!("`--base`: {error}"))
                 .help(format!("if `{base}` is a remote branch, fetch it first and name the remote, e.g. `origin/main`"))
         };
-        let old = checkout.lock_at(base, &checkout.prefix).map_err(no_base)?.map(decode_lock).unwrap_or_default();
+        // An invalid lock verifies nothing.
+        let known = |bytes: Vec<u8>| decode_lock(&bytes).unwrap_or_default();
+        let old = checkout.lock_at(base, &checkout.prefix).map_err(no_base)?.map(known).unwrap_or_default();
         let mut open = UnverifiedPins::between(&old, &root.lock, only);
         if open.is_empty() {
             return Ok(Vec::new());
@@ -89,7 +89,7 @@ impl BaseCheck<'_> {
             .retain(|id| root.lock.pins[id].followed().is_some() || !is_served(answers.get(id), &root.lock.pins[id]));
         if !open.is_empty() {
             for version in checkout.lock_history(base, &checkout.prefix).map_err(no_base)? {
-                open.remove_known(&root.lock, &decode_lock(version.map_err(no_base)?.bytes));
+                open.remove_known(&root.lock, &known(version.map_err(no_base)?.bytes));
                 if open.is_empty() {
                     break;
                 }
@@ -209,12 +209,6 @@ fn settings_at(context: &CommandContext, checkout: &Checkout, base: &str) -> Res
         }
     }
     Ok((settings, authorities))
-}
-
-/// Parses the lock of an earlier commit; an invalid lock verifies nothing.
-fn decode_lock(bytes: Vec<u8>) -> Lock {
-    let text = String::from_utf8(bytes).unwrap_or_default();
-    lock::read::read(&Arc::new(SourceFile { path: lock::FILE_NAME.to_owned(), text })).unwrap_or_default()
 }
 
 /// Returns true if the registry serves exactly the pin. Tags that were not resolved have drift, which is reported elsewhere.

@@ -146,5 +146,5 @@ fn add_hook(results: &mut RunResults, row: &HookRow) {
         HookOutcome::Running | HookOutcome::Pending => Severity::Note,
     };
     let finding = Finding::new(Rule::Hook, level, subject, &format!("hook `{}` {}", row.name, row.summary()));
-    results.add(finding.with_output(&row.output).at(FindingLocation::whole(FILE_NAME)));
+    results.add(Finding { output: row.output.clone(), ..finding }.at(FindingLocation::whole(FILE_NAME)));
 }
