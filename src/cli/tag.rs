@@ -102,12 +102,9 @@ impl OcArgs {
             ),
             ("--source", &self.source, "omit it: the kind of SOURCE is recognized by its syntax"),
         ];
-        match options.into_iter().find(|(_, given, _)| given.is_some()) {
-            Some((option, _, help)) => {
-                Err(CliError::usage(format!("`{option}` of `oc tag` is not supported")).help(help))
-            }
-            None => Ok(()),
-        }
+        options.into_iter().find(|(_, given, _)| given.is_some()).map_or(Ok(()), |(option, _, help)| {
+            Err(CliError::usage(format!("`{option}` of `oc tag` is not supported")).help(help))
+        })
     }
 }
 

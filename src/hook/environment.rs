@@ -15,9 +15,12 @@ const CHANGES: &str = "PINSTREAM_CHANGES";
 /// Variables of our own environment that every hook gets.
 const INHERITED: [&str; 4] = ["PATH", "HOME", "LANG", "TZ"];
 
+/// Looks up a variable of an environment.
+type Lookup = Box<dyn Fn(&str) -> Option<String> + Send + Sync>;
+
 /// The environment that hooks inherit from, and the time they get to end.
 pub struct HookEnv {
-    lookup: Box<dyn Fn(&str) -> Option<String> + Send + Sync>,
+    lookup: Lookup,
     pub(super) grace: Duration,
 }
 

@@ -20,6 +20,7 @@ use crate::model::root::{Root, decode_lock};
 use crate::model::settings::globs::TagGlobs;
 use crate::model::settings::{self, Settings};
 use crate::model::stream::{Definitions, Tag, TagSource};
+use crate::reconcile::FetchedImage;
 use crate::reconcile::gather::resolve::{Candidate, Resolution as Answer};
 use crate::reconcile::gather::resolve_all;
 use crate::registry::{FailureKind, ResolveError};
@@ -213,20 +214,25 @@ fn settings_at(context: &CommandContext, checkout: &Checkout, base: &str) -> Res
 
 /// Returns true if the registry serves exactly the pin. Tags that were not resolved have drift, which is reported elsewhere.
 fn is_served(answer: Option<&Result<Answer, ResolveError>>, pin: &Pin) -> bool {
+    let is_pin = |found: &FetchedImage| {
+        (found.digest(), found.index(), found.details()) == (&pin.digest, pin.index.as_ref(), &pin.details)
+    };
+    matches!(answer, None | Some(Ok(Answer::Unchanged))) || answer.and_then(found).is_some_and(is_pin)
+}
+
+/// Returns the image that the registry serves, if the definition admits it.
+fn found(answer: &Result<Answer, ResolveError>) -> Option<&FetchedImage> {
     match answer {
-        None | Some(Ok(Answer::Unchanged)) => true,
-        Some(Ok(Answer::Candidate(Candidate { content: Some(found), .. }))) => {
-            (found.digest(), found.index(), found.details()) == (&pin.digest, pin.index.as_ref(), &pin.details)
-        }
-        Some(Ok(Answer::Candidate(_)) | Err(_)) => false,
+        Ok(Answer::Candidate(Candidate { content, .. })) => content.as_deref(),
+        _ => None,
     }
 }
 
 /// Describes why a pin could not be verified.
 fn unverified_pin(id: &TagId, pin: &Pin, answer: Option<&Result<Answer, ResolveError>>, base: &str) -> CheckFinding {
     let digest = &pin.digest;
-    let (message, help, exit) = match answer {
-        Some(Err(error)) => (
+    let (message, help, exit) = match (answer, answer.and_then(found)) {
+        (Some(Err(error)), _) => (
             format!("`{id}`: cannot verify `{digest}`: {error}"),
             error.help.clone(),
             match error.kind {
@@ -234,25 +240,17 @@ fn unverified_pin(id: &TagId, pin: &Pin, answer: Option<&Result<Answer, ResolveE
                 _ => Exit::Partial,
             },
         ),
-        Some(Ok(Answer::Candidate(Candidate { content: Some(found), .. })))
-            if found.digest() == digest && found.index() == pin.index.as_ref() =>
-        {
-            (
-                format!("`{id}`: version, revision, date or platforms in the lock differ from the image `{digest}`"),
-                Some(format!("delete its `[[pin]]` from pinstream.lock, then run `pinstream update {id}`")),
-                Exit::Refused,
-            )
-        }
-        answer => {
+        (_, Some(found)) if found.digest() == digest && found.index() == pin.index.as_ref() => (
+            format!("`{id}`: version, revision, date or platforms in the lock differ from the image `{digest}`"),
+            Some(format!("delete its `[[pin]]` from pinstream.lock, then run `pinstream update {id}`")),
+            Exit::Refused,
+        ),
+        (_, found) => {
             let message = format!(
                 "`{id}` is pinned to `{digest}`, which is neither served by the registry nor found in the history of `{base}`"
             );
-            let help = match answer {
-                Some(Ok(Answer::Candidate(Candidate { content: Some(found), .. }))) => {
-                    format!("run `pinstream update {id}` to pin `{}`, the current digest", found.digest())
-                }
-                _ => format!("run `pinstream update {id}` to pin the current digest"),
-            };
+            let current = found.map(|found| format!("`{}`, ", found.digest())).unwrap_or_default();
+            let help = format!("run `pinstream update {id}` to pin {current}the current digest");
             (message, Some(help), Exit::Refused)
         }
     };

@@ -74,14 +74,11 @@ impl TagOrigin {
 }
 
 fn require_tag(root: &Root, id: &TagId) -> Result<(), CliError> {
-    match root.definitions.tags.contains_key(id) {
-        true => Ok(()),
-        false => {
-            let error = root.unknown_tag(&id.to_string());
-            let help = format!("{}; images start with their registry", error.help());
-            Err(CliError::usage(error.to_string()).help(help))
-        }
+    if root.definitions.tags.contains_key(id) {
+        return Ok(());
     }
+    let error = root.unknown_tag(&id.to_string());
+    Err(CliError::usage(error.to_string()).help(format!("{}; images start with their registry", error.help())))
 }
 
 fn by_digest(root: &Root, stream: &StreamName, prefix: &str) -> Result<NewSource, CliError> {
