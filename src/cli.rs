@@ -8,7 +8,6 @@ pub mod completions;
 pub mod demo;
 pub mod describe;
 pub mod error;
-mod exit_code;
 pub mod export;
 pub mod get;
 pub mod graph;
@@ -36,7 +35,7 @@ use clap::{ColorChoice, CommandFactory as _, FromArgMatches as _, Parser, Subcom
 use crate::report::exit::Exit;
 use crate::text::escape;
 
-use error::{CliError, RenderedError};
+use error::CliError;
 use support::context::{self, CommandContext, GlobalArgs};
 use support::failure_report::ReportRequest;
 
@@ -131,8 +130,8 @@ pub fn run() -> ExitCode {
         Err(error) => {
             let style = context::style_of(color, &io::stderr());
             // `anstream` would decide about colours by standard output.
-            let _ = write!(io::stderr(), "{}", RenderedError(&error, style));
-            exit_code::of(&error).into()
+            let _ = write!(io::stderr(), "{}", error.render(style));
+            error.exit().into()
         }
     }
 }

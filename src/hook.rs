@@ -118,7 +118,7 @@ async fn start_and_wait(
     // finds its directory, and can write to a pipe that nobody reads.
     let run_id = run_id::create(&run.owner);
     let directory = HookDirectory::create(&run_id, &run.files, &run.stdin)?;
-    let process::HookProcess { tree, input, output } = process::start(run, &run_id, &directory, env).await?;
+    let (tree, input, output) = process::start(run, &run_id, &directory, env).await?;
     let _open = output.try_clone();
     let mut tree = tree;
     let closed = Notify::new();

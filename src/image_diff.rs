@@ -74,6 +74,14 @@ impl<T: PartialEq> OldNew<T> {
     }
 }
 
+/// Joins `old → new`, or returns one of them if the other is equal or missing.
+pub fn arrow(old: Option<String>, new: Option<String>) -> String {
+    match (old, new) {
+        (Some(old), Some(new)) if old != new => format!("{old} → {new}"),
+        (old, new) => old.or(new).unwrap_or_default(),
+    }
+}
+
 impl Explanation {
     /// Explains `change`, as far as the two images could be read.
     pub fn of<E: Display>(change: &PinChange, old: Result<&ImageFacts, E>, new: Result<&ImageFacts, E>) -> Self {

@@ -2,8 +2,6 @@
 //!
 //! Nothing here reads files, contacts a registry or prints.
 
-pub mod describe;
 pub mod graph;
 pub mod history;
 pub mod list;
-pub mod status;

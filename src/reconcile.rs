@@ -40,8 +40,8 @@ use land::LandResult;
 use load::Snapshot;
 use retry::Retry;
 
-/// Parameters of a pass.
-#[derive(Clone, Debug)]
+/// Parameters of a pass; by default, it resolves all tags and shows the result.
+#[derive(Clone, Debug, Default)]
 pub struct Request {
     /// The branch; `None` for the one that the settings name, else the remote's `HEAD`.
     pub branch: Option<String>,
@@ -64,9 +64,10 @@ pub struct Request {
 }
 
 /// Which tags a pass resolves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Resolve {
     /// All tags.
+    #[default]
     All,
     /// Tags whose schedule fired since the last pass, or that are not pinned as they are defined.
     Due,
@@ -75,9 +76,10 @@ pub enum Resolve {
 }
 
 /// The use of a decision.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Effect {
     /// Shows it.
+    #[default]
     Show,
     /// Writes lock and targets in the work tree.
     Write,

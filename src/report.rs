@@ -16,8 +16,6 @@ pub mod markdown;
 pub mod message;
 pub mod pass;
 mod pins;
-#[cfg(test)]
-pub(crate) mod sample;
 mod sarif;
 mod stable_id;
 pub mod tag;
@@ -28,7 +26,7 @@ pub mod v1;
 
 use finding::RunResults;
 pub use pass::{FileRow, HookOutcome, HookRow, PassEnd, ProposalOutcome, ProposalRow, RemoteRow, Report, ReportError};
-pub use tag::{TagOutcome, TagResult, TagRow};
+pub use tag::{TagOutcome, TagRow};
 
 /// Output format of a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -61,27 +59,22 @@ pub trait Render {
     fn results(&self) -> RunResults;
 }
 
-/// Rendered output of a command.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RenderedOutput {
-    /// Text for standard output.
-    pub stdout: String,
-    /// Markdown for the job summary, in formats whose CI systems have one.
-    pub job_summary: Option<String>,
-}
-
 impl OutputFormat {
     /// Renders `source` in this format.
-    pub fn render(self, source: &impl Render) -> RenderedOutput {
-        let (stdout, job_summary) = match self {
-            Self::Text => (source.text(), None),
-            Self::Json => (source.json(), None),
-            Self::Markdown => (source.markdown(), None),
-            Self::Github => (github::render(&source.results()), Some(source.markdown())),
-            Self::Sarif => (sarif::render(&source.results()), None),
-            Self::Junit => (junit::render(&source.results()), None),
-            Self::Gitlab => (gitlab::render(&source.results()), None),
-        };
-        RenderedOutput { stdout, job_summary }
+    pub fn render(self, source: &impl Render) -> String {
+        match self {
+            Self::Text => source.text(),
+            Self::Json => source.json(),
+            Self::Markdown => source.markdown(),
+            Self::Github => github::render(&source.results()),
+            Self::Sarif => sarif::render(&source.results()),
+            Self::Junit => junit::render(&source.results()),
+            Self::Gitlab => gitlab::render(&source.results()),
+        }
+    }
+
+    /// Renders a job summary in Markdown, in formats whose CI systems have one.
+    pub fn job_summary(self, source: &impl Render) -> Option<String> {
+        (self == Self::Github).then(|| source.markdown())
     }
 }

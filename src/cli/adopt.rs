@@ -7,18 +7,16 @@ use crate::convert::adopt::object::ImageStreamObjects;
 use crate::convert::adopt::{AdoptOptions, AdoptResult, adopt};
 use crate::git::Push;
 use crate::git::work_tree::WorkTree;
-use crate::model::image::{NameError, Platform};
+use crate::model::image::{Platform, TagId};
 use crate::model::lock::{self, Lock, encode};
 use crate::model::root::Root;
 use crate::model::settings;
 use crate::model::stream::write;
-use crate::report::exit::Exit;
 use crate::text::diagnostics::Problems;
 
-use super::error::CliError;
-use super::support::context::CommandContext;
 use super::support::write_files::{ExistingFile, write as write_files};
 use super::support::{input, table};
+use super::{CliError, CommandContext, Exit};
 
 /// Convert OpenShift ImageStreams to streams
 ///
@@ -36,7 +34,7 @@ pub struct AdoptArgs {
     #[arg(long)]
     with_status: bool,
     /// Pin the image of one platform, as OpenShift does by default, instead of the index
-    #[arg(long, value_name = "OS/ARCH", value_parser = platform)]
+    #[arg(long, value_name = "OS/ARCH")]
     platform: Option<Platform>,
     /// Print the files without writing them
     #[arg(long)]
@@ -44,10 +42,6 @@ pub struct AdoptArgs {
     /// Overwrite existing stream files
     #[arg(long)]
     force: bool,
-}
-
-fn platform(text: &str) -> Result<Platform, NameError> {
-    text.parse()
 }
 
 /// Runs `adopt`.
@@ -149,13 +143,10 @@ impl Place {
 
 /// Merges the new pins into the lock; existing pins remain unless `existing` replaces them.
 fn joined(old: &Lock, new: &Lock, existing: ExistingFile) -> Lock {
+    let is_wanted = |id: &TagId| existing == ExistingFile::Replace || !old.pins.contains_key(id);
     let mut lock = old.clone();
-    for (id, pin) in &new.pins {
-        match existing {
-            ExistingFile::Replace => drop(lock.pins.insert(id.clone(), pin.clone())),
-            ExistingFile::Refuse(_) => drop(lock.pins.entry(id.clone()).or_insert_with(|| pin.clone())),
-        }
-    }
+    let new = new.pins.iter().filter(|(id, _)| is_wanted(id));
+    lock.pins.extend(new.map(|(id, pin)| (id.clone(), pin.clone())));
     lock
 }
 

@@ -2,27 +2,24 @@
 //! image changed upstream, unless `--upstream` is given. Runs no hook and pushes nothing.
 
 mod base;
-mod drift;
+pub(in crate::cli) mod drift;
 pub(in crate::cli) mod files;
 mod images;
 mod report;
-pub(in crate::cli) mod targets;
 
 use crate::effects::repo::Repo;
 use crate::git;
 use crate::git::work_tree::WorkTree;
 use crate::model::settings::globs::TagGlobs;
-use crate::reconcile::{Effect, PassError, Request, Resolve};
-use crate::report::exit::Exit;
+use crate::reconcile::{PassError, Request};
 use crate::report::{OutputFormat, Report};
 use crate::text::diagnostics::Problems;
 
-use super::error::CliError;
-use super::support::context::{CommandContext, patterns};
 use super::support::source_map::SourceMap;
 use super::support::{output, pass_runner};
+use super::{CliError, CommandContext, Exit};
 use base::BaseCheck;
-use drift::{next_lock, offline};
+use drift::{add_targets, edited, next_lock, offline};
 use report::CheckResult;
 
 /// Check that definitions are valid and that lock and targets match them
@@ -61,9 +58,7 @@ pub struct CheckArgs {
 /// # Errors
 /// Returns the error that stopped the check; findings determine the exit code only.
 pub fn run(context: &CommandContext, args: &CheckArgs) -> Result<Exit, CliError> {
-    let (work_tree, root) = context.root()?;
-    let only = patterns(&args.tags)?.unwrap_or_default();
-    root.check_patterns(&only)?;
+    let (work_tree, root, only) = context.selected(&args.tags)?;
     let refused =
         context.policy.as_ref().map(|policy| root.policy_problems(policy, None, git::display_url)).unwrap_or_default();
     Problems::check(refused).map_err(PassError::Forbidden)?;
@@ -73,8 +68,8 @@ pub fn run(context: &CommandContext, args: &CheckArgs) -> Result<Exit, CliError>
     let mut drift = offline(&root, &only);
     if !root.settings.targets.is_empty() {
         let next = next_lock(&root, &only);
-        let files = targets::edited(context, &work_tree, &root, &next, Some(&only).filter(|only| !only.is_all()))?;
-        targets::add(&files, &mut drift);
+        let files = edited(context, &work_tree, &root, &next, &only)?;
+        add_targets(&files, &mut drift);
     }
     let unverified = match &args.base {
         Some(revision) => {
@@ -113,16 +108,7 @@ pub fn run(context: &CommandContext, args: &CheckArgs) -> Result<Exit, CliError>
 
 /// Plans a pass.
 fn upstream(context: &CommandContext, work_tree: &WorkTree, only: &TagGlobs) -> Result<Report, CliError> {
-    let request = Request {
-        branch: None,
-        checkout_branch: None,
-        root: String::new(),
-        remote: None,
-        only: Some(only.clone()).filter(|only| !only.is_all()),
-        shard: None,
-        resolve: Resolve::All,
-        effect: Effect::Show,
-        policy: context.policy.clone(),
-    };
+    let only = Some(only.clone()).filter(|only| !only.is_all());
+    let request = Request { only, policy: context.policy.clone(), ..Request::default() };
     pass_runner::report(context, Repo::WorkTree(work_tree.clone()), &request)
 }

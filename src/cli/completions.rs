@@ -4,10 +4,7 @@ use std::io::Write as _;
 
 use clap_complete::Shell;
 
-use crate::report::exit::Exit;
-
-use super::error::CliError;
-use super::support::context::CommandContext;
+use super::{CliError, CommandContext, Exit};
 
 /// Print the completion script of a shell
 #[derive(Debug, clap::Args)]

@@ -17,16 +17,14 @@ use crate::effects::repo::Repo;
 use crate::git::{self, CommitId, Remote, RemoteSetup, RootFiles};
 use crate::model::lock;
 use crate::model::settings::Author;
-use crate::reconcile::{Effect, PassError, Request, Resolve, reconcile};
+use crate::reconcile::{Effect, PassError, Request, reconcile};
 use crate::report::Report;
-use crate::report::exit::Exit;
 use crate::report::text::{self, RowFilter};
 use crate::system::clock;
 
-use super::error::CliError;
-use super::support::context::CommandContext;
 use super::support::pass_runner;
-use registry::{DemoImage, DemoRegistry};
+use super::{CliError, CommandContext, Exit};
+use registry::DemoRegistry;
 
 const STREAM: &str = include_str!("demo/python.toml");
 const SETTINGS: &str = include_str!("demo/pinstream.toml");
@@ -68,8 +66,8 @@ fn new_directory(context: &CommandContext, path: Option<&Path>) -> Result<PathBu
 async fn show(context: &CommandContext, directory: &Path) -> Result<Exit, CliError> {
     let mut out = context.stdout();
     let registry = DemoRegistry::start().await?;
-    registry.push("demo/python", "3.12", &image("3.12.4", "2026-10-01T08:12:44Z"));
-    registry.push("demo/python", "3.11", &image("3.11.9", "2026-09-12T10:00:00Z"));
+    registry.push("demo/python", "3.12", "3.12.4", "2026-10-01T08:12:44Z");
+    registry.push("demo/python", "3.11", "3.11.9", "2026-09-12T10:00:00Z");
     let host = registry.host().to_string();
     let remote = directory.join("remote.git");
     let files: RootFiles =
@@ -95,7 +93,7 @@ async fn show(context: &CommandContext, directory: &Path) -> Result<Exit, CliErr
     write!(out, "{}", indented(&rendered(context, &report)))?;
     let before = report.tip.clone().unwrap_or(first);
 
-    registry.push("demo/python", "3.12", &image("3.12.5", "2026-11-02T09:30:00Z"));
+    registry.push("demo/python", "3.12", "3.12.5", "2026-11-02T09:30:00Z");
     writeln!(out, "\n3. Upstream publishes a new image as python:3.12. The next pass updates the pins:\n")?;
     let exit = report.exit();
     let report = one_pass(directory, &remote).await?;
@@ -122,28 +120,14 @@ async fn show(context: &CommandContext, directory: &Path) -> Result<Exit, CliErr
     Ok(exit.worst(report.exit()))
 }
 
-fn image(version: &str, created: &str) -> DemoImage {
-    DemoImage {
-        version: version.to_owned(),
-        revision: "0f1c2d3e4f5061728394a5b6c7d8e9f001122334".to_owned(),
-        created: created.to_owned(),
-        platforms: ["linux/amd64", "linux/arm64"].into_iter().filter_map(|platform| platform.parse().ok()).collect(),
-    }
-}
-
 /// Runs a pass against the remote of the demo.
 async fn one_pass(directory: &Path, remote: &Path) -> Result<Report, PassError> {
     let remote = open(directory, remote)?;
     let request = Request {
         branch: Some("main".to_owned()),
-        checkout_branch: None,
-        root: String::new(),
         remote: Some(remote.url().to_owned()),
-        only: None,
-        shard: None,
-        resolve: Resolve::All,
         effect: Effect::Land,
-        policy: None,
+        ..Request::default()
     };
     let repo = Repo::Remote { remote: Arc::new(Mutex::new(remote)), root: String::new() };
     reconcile(&RealWorld::new(repo, None, Box::new(|_| {})).without_proxies(), &request).await

@@ -4,13 +4,16 @@ use std::fmt;
 use std::io;
 
 use crate::git::GitError;
-use crate::model::image::NameError;
+use crate::model::image::{Digest, NameError};
 use crate::model::root::UnknownTag;
 use crate::reconcile::PassError;
 use crate::report::exit::Exit;
 use crate::report::finding::Rule;
-use crate::text::diagnostics::{Problems, RenderStyle, RenderedProblems};
+use crate::text::diagnostics::{Problems, RenderStyle, RenderedProblems, nearest};
 use crate::text::escape;
+
+/// Maximum number of digests listed in a hint.
+const DIGESTS_MAX: usize = 10;
 
 /// An error that stops a command.
 #[derive(Debug, thiserror::Error)]
@@ -52,6 +55,27 @@ impl CliError {
         }
     }
 
+    /// Completes an error about an unknown name: suggests the most similar of the `known` names, or else gives `help`.
+    pub fn did_you_mean<'a>(self, name: &str, known: impl IntoIterator<Item = &'a str>, help: &str) -> Self {
+        let near = nearest(name, known).map(|near| format!("did you mean `{near}`?"));
+        self.help(near.unwrap_or_else(|| help.to_owned()))
+    }
+
+    /// Creates the error about a `prefix` that several `digests` of a tag or stream have.
+    pub fn ambiguous<'d>(prefix: &str, of: &impl fmt::Display, digests: impl IntoIterator<Item = &'d Digest>) -> Self {
+        let help = format!("use a longer prefix of one of {}", listed(digests));
+        Self::usage(format!("`{prefix}` matches several digests of `{of}`")).help(help)
+    }
+
+    /// Returns the exit code of the process.
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::Pass(error) => error.exit(),
+            Self::Output(_) => Exit::Error,
+            Self::Other { exit, .. } => *exit,
+        }
+    }
+
     /// Returns the remedy, if there is one.
     pub fn hint(&self) -> Option<String> {
         match self {
@@ -61,6 +85,20 @@ impl CliError {
             Self::Other { help, .. } => help.clone(),
             _ => None,
         }
+    }
+
+    /// Renders the error with its hint, or all its problems with their source lines.
+    pub fn render(&self, style: RenderStyle) -> String {
+        if let Some((_, problems)) = self.problems() {
+            return RenderedProblems(problems, style).to_string();
+        }
+        let (bold, red, plain) = match style {
+            RenderStyle::Colour => ("\u{1b}[1m", "\u{1b}[1;31m", "\u{1b}[0m"),
+            RenderStyle::Plain => ("", "", ""),
+        };
+        // Arguments may be untrusted, e.g. in a CI job.
+        let hint = self.hint().map(|help| format!("{bold}help{plain}: {}\n", escape::lines(&help)));
+        format!("{red}error{plain}: {}\n{}", escape::lines(&self.to_string()), hint.unwrap_or_default())
     }
 
     /// Returns the problems in files that this error consists of, and the rule that reports them.
@@ -93,33 +131,35 @@ impl From<GitError> for CliError {
     }
 }
 
-/// Converts the error about a name on the command line.
-pub fn usage(error: NameError) -> CliError {
-    let usage = CliError::usage(error.message);
-    match error.help {
-        Some(help) => usage.help(help),
-        None => usage,
+/// Lists digests in a hint.
+pub fn listed<'d>(digests: impl IntoIterator<Item = &'d Digest>) -> String {
+    let names = digests.into_iter().take(DIGESTS_MAX).map(|digest| format!("`{digest}`"));
+    names.collect::<Vec<_>>().join(", ")
+}
+
+/// Names are parsed from the command line only.
+impl From<NameError> for CliError {
+    fn from(NameError { message, help }: NameError) -> Self {
+        Self::Other { exit: Exit::Usage, message, help }
     }
 }
 
-/// Shows an error with its hint, or all its problems with their source lines.
-pub struct RenderedError<'a>(pub &'a CliError, pub RenderStyle);
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-impl fmt::Display for RenderedError<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self(error, style) = self;
-        if let Some((_, problems)) = error.problems() {
-            return write!(f, "{}", RenderedProblems(problems, *style));
-        }
-        let (bold, red, plain) = match style {
-            RenderStyle::Colour => ("\u{1b}[1m", "\u{1b}[1;31m", "\u{1b}[0m"),
-            RenderStyle::Plain => ("", "", ""),
-        };
-        // Arguments may be untrusted, e.g. in a CI job.
-        writeln!(f, "{red}error{plain}: {}", escape::lines(&error.to_string()))?;
-        match error.hint() {
-            Some(help) => writeln!(f, "{bold}help{plain}: {}", escape::lines(&help)),
-            None => Ok(()),
+    #[test]
+    fn each_error_of_a_pass_has_its_exit_code() {
+        let contention = PassError::Contention { attempts: 9, last: "the branch moved".to_owned() };
+        let no_tag = UnknownTag { name: "x".to_owned(), nearest: None };
+        for (error, exit) in [
+            (contention, Exit::Contention),
+            (PassError::UnknownTag(no_tag), Exit::Usage),
+            (PassError::Forbidden(Problems(Vec::new())), Exit::Refused),
+            (PassError::Problems(Problems(Vec::new())), Exit::Error),
+            (PassError::Registries(String::new()), Exit::Error),
+        ] {
+            assert_eq!(CliError::Pass(error).exit(), exit);
         }
     }
 }

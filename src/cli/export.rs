@@ -8,12 +8,10 @@ use std::path::PathBuf;
 use clap::ValueEnum;
 
 use crate::convert::export::{ExportFormat, ExportResult, export};
-use crate::report::exit::Exit;
 use crate::text::escape;
 
-use super::error::CliError;
-use super::support::context::{CommandContext, patterns};
 use super::support::input;
+use super::{CliError, CommandContext, Exit};
 
 /// Maximum length of a note, in characters; it names up to ten tags.
 const NOTE_MAX: usize = 2_000;
@@ -72,9 +70,7 @@ pub fn run(context: &CommandContext, args: &ExportArgs) -> Result<Exit, CliError
     if args.format != Form::Compose && !args.files.is_empty() {
         return Err(CliError::usage("`--file` is only supported with `compose`").help("remove it"));
     }
-    let (work_tree, root) = context.root()?;
-    let only = patterns(&args.tags)?.unwrap_or_default();
-    root.check_patterns(&only)?;
+    let (work_tree, root, only) = context.selected(&args.tags)?;
     let files = match args.format {
         Form::Compose if args.files.is_empty() => project::files(&work_tree)?,
         _ => input::read(context, &args.files, |name| name.ends_with(".yaml") || name.ends_with(".yml"))?,

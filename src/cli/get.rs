@@ -5,10 +5,8 @@ use std::io::Write as _;
 use clap::ValueEnum;
 
 use crate::model::image::{NameError, TagId};
-use crate::report::exit::Exit;
 
-use super::error::CliError;
-use super::support::context::CommandContext;
+use super::{CliError, CommandContext, Exit};
 
 /// Print the pinned reference of a tag, for scripts
 #[derive(Debug, clap::Args)]

@@ -3,10 +3,8 @@
 use std::io::Write as _;
 
 use crate::query::graph::{Graph, GraphFormat};
-use crate::report::exit::Exit;
 
-use super::error::CliError;
-use super::support::context::{CommandContext, patterns};
+use super::{CliError, CommandContext, Exit};
 
 /// Draw the graph of images, tags and the tags that follow them
 #[derive(Debug, clap::Args)]
@@ -29,9 +27,7 @@ pub struct GraphArgs {
 /// # Errors
 /// Fails if the root cannot be read or a pattern matches no tag.
 pub fn run(context: &CommandContext, args: &GraphArgs) -> Result<Exit, CliError> {
-    let (_, root) = context.root()?;
-    let only = patterns(&args.tags)?.unwrap_or_default();
-    root.check_patterns(&only)?;
+    let (_, root, only) = context.selected(&args.tags)?;
     let graph = Graph::of(&root.definitions, |id| only.matches(id));
     write!(context.stdout(), "{}", graph.write(args.format))?;
     Ok(Exit::Success)

@@ -2,11 +2,7 @@
 
 use std::io::Write as _;
 
-use crate::report::exit::Exit;
-use crate::text::diagnostics::nearest;
-
-use super::error::CliError;
-use super::support::context::CommandContext;
+use super::{CliError, CommandContext, Exit};
 
 /// Maximum line width of topics, as for the help of commands.
 const WIDTH: usize = 100;
@@ -55,11 +51,8 @@ pub fn run(context: &CommandContext, args: &HelpArgs, mut program: clap::Command
         return Ok(Exit::Success);
     }
     let names = program.get_subcommands().map(clap::Command::get_name).chain(TOPICS.iter().map(|(topic, _)| *topic));
-    let error = CliError::usage(format!("no command or topic is named `{name}`"));
-    Err(match nearest(name, names) {
-        Some(near) => error.help(format!("did you mean `{near}`?")),
-        None => error.help("run `pinstream help` to see all commands; topics: `message`, `streams`"),
-    })
+    let help = "run `pinstream help` to see all commands; topics: `message`, `streams`";
+    Err(CliError::usage(format!("no command or topic is named `{name}`")).did_you_mean(name, names, help))
 }
 
 /// Converts a topic from Markdown to text for a terminal: each table row becomes a paragraph below its first cell, and
@@ -101,26 +94,21 @@ fn plain(markdown: &str) -> String {
 
 /// Writes `words` after `lead`, wrapped and indented by `indent`.
 fn fold(text: &mut String, lead: &str, indent: &str, words: &str) {
-    let mut line = lead.to_owned();
+    // A space precedes each word.
+    let margin = &indent[..indent.len() - 1];
+    let mut line = if lead.is_empty() { margin } else { lead }.to_owned();
     if lead.len() > indent.len() {
-        text.push_str(lead);
-        text.push('\n');
-        line.clear();
-    }
-    if line.is_empty() {
-        line.push_str(&indent[..indent.len() - 1]);
+        text.push_str(&format!("{lead}\n"));
+        line = margin.to_owned();
     }
     for word in words.split(' ') {
         if line.chars().count() + 1 + word.chars().count() > WIDTH {
-            text.push_str(line.trim_end());
-            text.push('\n');
-            line = indent[..indent.len() - 1].to_owned();
+            text.push_str(&format!("{}\n", line.trim_end()));
+            line = margin.to_owned();
         }
-        line.push(' ');
-        line.push_str(word);
+        line.push_str(&format!(" {word}"));
     }
-    text.push_str(&line);
-    text.push('\n');
+    text.push_str(&format!("{line}\n"));
 }
 
 #[cfg(test)]

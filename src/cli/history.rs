@@ -7,21 +7,19 @@ use std::num::NonZeroUsize;
 use jiff::Timestamp;
 
 use crate::git::checkout::{self, Checkout};
-use crate::git::work_tree::WorkTree;
 use crate::model::image::TagId;
 use crate::model::lock::Lock;
 use crate::model::root::Root;
 use crate::model::settings::globs::TagGlobs;
 use crate::query::history::{HistoryEntry, PinHistory, TagHistories, trace};
-use crate::report::exit::Exit;
-use crate::report::v1::history::{HistoryV1, PinChangeV1, TagHistoryV1};
+use crate::report::v1;
+use crate::report::v1::history::{HistorySchema, HistoryV1, PinChangeV1, TagHistoryV1};
 use crate::system::clock;
 use crate::text::escape;
 
-use super::error::{CliError, usage};
-use super::support::context::CommandContext;
 use super::support::output::ListFormat;
-use super::support::table::{age, table};
+use super::support::table::{table, when};
+use super::{CliError, CommandContext, Exit};
 
 /// Show which digests tags were pinned to, with commit, author and proposal
 ///
@@ -58,7 +56,7 @@ pub fn run(context: &CommandContext, args: &HistoryArgs) -> Result<Exit, CliErro
     let limit = args.limit.map_or(usize::MAX, NonZeroUsize::get);
     let checkout = checkout::discover(&work_tree.0)?;
     let enough = |tags: &TagHistories| tags.values().all(|entries| entries.len() >= limit);
-    let mut history = read(checkout.as_ref(), &root.lock, &wanted, enough)?;
+    let mut history = trace_checkout(checkout.as_ref(), &root.lock, &wanted, enough)?;
     for entries in history.tags.values_mut() {
         entries.truncate(limit);
     }
@@ -73,7 +71,8 @@ pub fn run(context: &CommandContext, args: &HistoryArgs) -> Result<Exit, CliErro
             tag: id.tag.to_string(),
             changes: entries.iter().map(json).collect(),
         });
-        write!(out, "{}", HistoryV1::new(history.complete, tags.collect()).to_json())?;
+        let document = HistoryV1 { schema: HistorySchema::V1, complete: history.complete, tags: tags.collect() };
+        write!(out, "{}", v1::encode(&document))?;
         return Ok(Exit::Success);
     }
     let now = (!args.utc).then(clock::now);
@@ -91,15 +90,6 @@ pub fn run(context: &CommandContext, args: &HistoryArgs) -> Result<Exit, CliErro
 
 /// Traces `wanted` tags from the lock of the work tree through the commits of the checkout until `enough` returns true.
 pub(super) fn trace_checkout(
-    work_tree: &WorkTree,
-    lock: &Lock,
-    wanted: &BTreeSet<TagId>,
-    enough: impl Fn(&TagHistories) -> bool,
-) -> Result<PinHistory, CliError> {
-    read(checkout::discover(&work_tree.0)?.as_ref(), lock, wanted, enough)
-}
-
-fn read(
     checkout: Option<&Checkout>,
     lock: &Lock,
     wanted: &BTreeSet<TagId>,
@@ -116,7 +106,7 @@ fn read(
 
 /// Selects tags of the definitions and of the lock: a deleted tag has a history, too.
 fn wanted(root: &Root, args: &[String]) -> Result<BTreeSet<TagId>, CliError> {
-    let patterns = TagGlobs::new(args.iter().map(String::as_str)).map_err(usage)?;
+    let patterns = TagGlobs::new(args.iter().map(String::as_str))?;
     let all = || root.definitions.tags.keys().chain(root.lock.pins.keys());
     if let Some(pattern) = patterns.unmatched(all()).first() {
         return Err(root.unknown_tag(pattern).into());
@@ -131,7 +121,7 @@ fn row(entry: &HistoryEntry, now: Option<Timestamp>) -> [String; 6] {
         let when = if entry.pin.is_some() { "uncommitted" } else { "unknown" };
         return [digest, version, when.to_owned(), String::new(), String::new(), String::new()];
     };
-    let when = now.map_or_else(|| commit.time.to_string(), |now| age(now.duration_since(commit.time).as_secs()));
+    let when = when(commit.time, now);
     let proposal = commit.proposal.as_deref().map(escape::terminal).unwrap_or_default();
     [digest, version, when, commit.id.short().to_owned(), escape::terminal(&commit.author), proposal]
 }

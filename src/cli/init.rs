@@ -1,22 +1,25 @@
 //! `init`: writes a commented `pinstream.toml` and a first stream, or streams for the images found in files.
 
-mod attributes;
 mod from;
 
-use std::fs;
-use std::io::Write as _;
+use std::fs::OpenOptions;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use crate::git::work_tree::WorkTree;
+use crate::model::lock::conflict_markers;
 use crate::model::settings;
-use crate::report::exit::Exit;
 
-use super::error::CliError;
-use super::support::context::CommandContext;
+use super::support::write_files::write_file;
+use super::{CliError, CommandContext, Exit};
 
 /// Settings of a new root.
 pub(super) const SETTINGS: &str = include_str!("init/pinstream.toml");
 /// Example stream of a new root, path and content.
 const STREAM: (&str, &str) = ("streams/example.toml", include_str!("init/example.toml"));
+
+/// File of the root that assigns the merge driver to the lock.
+const ATTRIBUTES: &str = ".gitattributes";
 
 /// Write a commented `pinstream.toml` and a first stream
 ///
@@ -41,30 +44,31 @@ pub fn run(context: &CommandContext, args: &InitArgs) -> Result<Exit, CliError> 
     if !args.from.is_empty() {
         let mut out = context.stdout();
         from::run(context, &args.from, &mut out)?;
-        attributes::add(context, &mut out)?;
+        add_attribute(context, &mut out)?;
         writeln!(out, "next: run `pinstream update`, then commit all written files")?;
         return Ok(Exit::Success);
     }
     let settings = settings::FILE_NAME;
+    let (path, text) = STREAM;
     if exists(&context.directory.join(settings)) {
         return Err(
             CliError::new(format!("`{settings}` already exists")).help("edit it, or run `init` in another directory")
         );
     }
     let mut out = context.stdout();
-    write_new(&context.directory.join(settings), SETTINGS)?;
-    writeln!(out, "wrote {settings}")?;
-    // The root has streams already; do not add an example.
-    if exists(&context.directory.join("streams")) {
-        attributes::add(context, &mut out)?;
-        writeln!(out, "next: run `pinstream update`, then commit all written files")?;
-        return Ok(Exit::Success);
+    let mut write_new = |path: &str, text| -> Result<(), CliError> {
+        write_file(&context.directory.join(path), text, OpenOptions::new().write(true).create_new(true))?;
+        Ok(writeln!(out, "wrote {path}")?)
+    };
+    write_new(settings, SETTINGS)?;
+    // A root that has streams already gets no example.
+    let has_streams = exists(&context.directory.join("streams"));
+    if !has_streams {
+        write_new(path, text)?;
     }
-    let (path, text) = STREAM;
-    write_new(&context.directory.join(path), text)?;
-    writeln!(out, "wrote {path}")?;
-    attributes::add(context, &mut out)?;
-    writeln!(out, "next: edit {path}, run `pinstream update`, then commit all written files")?;
+    add_attribute(context, &mut out)?;
+    let edit = if has_streams { String::new() } else { format!("edit {path}, ") };
+    writeln!(out, "next: {edit}run `pinstream update`, then commit all written files")?;
     Ok(Exit::Success)
 }
 
@@ -73,10 +77,22 @@ fn exists(path: &Path) -> bool {
     path.symlink_metadata().is_ok()
 }
 
-fn write_new(path: &Path, text: &str) -> Result<(), CliError> {
-    let write = || {
-        path.parent().map_or(Ok(()), fs::create_dir_all)?;
-        fs::OpenOptions::new().write(true).create_new(true).open(path)?.write_all(text.as_bytes())
-    };
-    write().map_err(|error: std::io::Error| CliError::new(format!("cannot write `{}`: {error}", path.display())))
+/// Adds the line for the lock to `.gitattributes` and prints the command that enables the driver in a clone. Git's own
+/// configuration is never changed.
+///
+/// # Errors
+/// Fails if the file cannot be read or written.
+fn add_attribute(context: &CommandContext, out: &mut impl Write) -> Result<(), CliError> {
+    let attribute = conflict_markers::git_attribute();
+    let existing = WorkTree(context.directory.clone()).file(ATTRIBUTES)?.map(|file| file.bytes).unwrap_or_default();
+    let existing = String::from_utf8_lossy(&existing);
+    if !existing.lines().any(|line| line.trim() == attribute) {
+        let path = context.directory.join(ATTRIBUTES);
+        let gap = if existing.is_empty() || existing.ends_with('\n') { "" } else { "\n" };
+        write_file(&path, &format!("{gap}{attribute}\n"), OpenOptions::new().create(true).append(true))?;
+        writeln!(out, "{} {ATTRIBUTES}", if existing.is_empty() { "wrote" } else { "added a line to" })?;
+    }
+    writeln!(out, "to merge locks pin by pin, run once per clone:")?;
+    writeln!(out, "  git config merge.pinstream.driver \"pinstream merge-driver %O %A %B %P\"")?;
+    Ok(())
 }

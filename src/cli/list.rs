@@ -3,18 +3,15 @@
 use std::io::Write as _;
 
 use crate::model::root::Root;
-use crate::model::stream::TagSource;
 use crate::query::list::{ListOrder, ListedTag, list, source_label};
-use crate::query::status::TagStatus;
-use crate::report::exit::Exit;
-use crate::report::v1::list::{ListV1, PinV1};
+use crate::report::v1;
+use crate::report::v1::list::{ListSchema, ListV1, PinV1};
 use crate::report::v1::words::StatusV1;
 use crate::text::escape;
 
-use super::error::CliError;
-use super::support::context::{CommandContext, patterns};
 use super::support::output::ListFormat;
 use super::support::table::table;
+use super::{CliError, CommandContext, Exit};
 
 /// List tags with source, digest, version and status
 #[derive(Debug, clap::Args)]
@@ -43,9 +40,7 @@ pub struct ListArgs {
 /// # Errors
 /// Fails if the root cannot be read or a pattern matches no tag.
 pub fn run(context: &CommandContext, args: &ListArgs) -> Result<Exit, CliError> {
-    let (_, root) = context.root()?;
-    let only = patterns(&args.tags)?.unwrap_or_default();
-    root.check_patterns(&only)?;
+    let (_, root, only) = context.selected(&args.tags)?;
     let tags = list(&root, &only, args.sort);
     let mut out = context.stdout();
     match args.format {
@@ -61,25 +56,17 @@ pub fn run(context: &CommandContext, args: &ListArgs) -> Result<Exit, CliError> 
 }
 
 fn json(root: &Root, tags: &[ListedTag]) -> String {
-    let status = |status| match status {
-        TagStatus::Pinned => StatusV1::Pinned,
-        TagStatus::NotPinned => StatusV1::NotPinned,
-        TagStatus::Drifted => StatusV1::Stale,
-    };
-    let tags = tags.iter().map(|tag| PinV1::new(tag.id, tag.tag, &root.lock, status(tag.status)));
-    ListV1::new(tags.collect()).to_json()
+    let tags = tags.iter().map(|tag| PinV1::new(tag.id, tag.tag, &root.lock, tag.status));
+    v1::encode(&ListV1 { schema: ListSchema::V1, tags: tags.collect() })
 }
 
 fn row(tag: &ListedTag) -> [String; 6] {
-    let arrow = match tag.tag.source {
-        TagSource::Follow(_) | TagSource::Remote(_) => "-> ",
-        TagSource::Image { .. } | TagSource::Select { .. } => "",
-    };
+    let arrow = if tag.tag.source.followed().is_some() { "-> " } else { "" };
     let platform = tag.tag.source.platform().map(|platform| format!(" ({platform})")).unwrap_or_default();
     let status = match tag.status {
-        TagStatus::Pinned => "pinned",
-        TagStatus::NotPinned => "not pinned",
-        TagStatus::Drifted => "drifted",
+        StatusV1::Pinned => "pinned",
+        StatusV1::NotPinned => "not pinned",
+        StatusV1::Stale => "drifted",
     };
     [
         tag.id.to_string(),

@@ -2,11 +2,7 @@
 
 use std::io::Write as _;
 
-use crate::report::exit::Exit;
-use crate::text::diagnostics::nearest;
-
-use super::error::CliError;
-use super::support::context::CommandContext;
+use super::{CliError, CommandContext, Exit};
 
 /// Print a manual page in roff format
 #[derive(Debug, clap::Args)]
@@ -26,16 +22,12 @@ pub struct ManArgs {
 pub fn run(context: &CommandContext, args: &ManArgs, mut program: clap::Command) -> Result<Exit, CliError> {
     program.build();
     if let Some(name) = &args.command {
-        let found = program.find_subcommand(name).cloned();
-        program = found.ok_or_else(|| {
-            let names: Vec<&str> = program.get_subcommands().map(clap::Command::get_name).collect();
+        let found = program.find_subcommand(name).cloned().ok_or_else(|| {
+            let names = program.get_subcommands().map(clap::Command::get_name);
             let error = CliError::usage(format!("no command is named `{name}`"));
-            match nearest(name, names) {
-                Some(near) => error.help(format!("did you mean `{near}`?")),
-                None => error.help("run `pinstream help` to see all commands"),
-            }
+            error.did_you_mean(name, names, "run `pinstream help` to see all commands")
         })?;
-        program = program.display_name(format!("pinstream-{name}"));
+        program = found.display_name(format!("pinstream-{name}"));
     }
     let mut page = Vec::new();
     let source = format!("pinstream {}", env!("CARGO_PKG_VERSION"));

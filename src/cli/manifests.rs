@@ -13,9 +13,8 @@ use crate::model::image::{ImageRef, TagName};
 use crate::text::diagnostics::{Problem, SourceFile};
 use crate::text::toml::source;
 
-use super::error::CliError;
-use super::support::context::CommandContext;
 use super::support::input;
+use super::{CliError, CommandContext};
 
 /// Reason why an image without a tag cannot be tracked.
 const NO_TAG: &str = "has a digest but no tag, so there is nothing to track";

@@ -7,12 +7,10 @@ use std::sync::Arc;
 
 use crate::model::lock::merge::merge;
 use crate::model::lock::{Lock, conflict_markers, read};
-use crate::report::exit::Exit;
 use crate::text::diagnostics::{Problem, SourceFile};
 use crate::text::toml::source;
 
-use super::error::CliError;
-use super::support::context::CommandContext;
+use super::{CliError, CommandContext, Exit};
 
 /// Merge three lockfiles pin by pin; called by Git
 ///

@@ -1,15 +1,14 @@
 //! `plan`: shows what a pass would do and why. Writes nothing.
 
 use crate::effects::repo::Repo;
-use crate::reconcile::{Effect, Request, Resolve};
+use crate::reconcile::Request;
 use crate::report::OutputFormat;
-use crate::report::exit::Exit;
 
-use super::error::CliError;
-use super::support::context::{CommandContext, patterns};
+use super::support::context::patterns;
 use super::support::output;
 use super::support::pass_runner::{self, PassResult};
 use super::support::source_map::SourceMap;
+use super::{CliError, CommandContext, Exit};
 
 /// Show what a pass would do and why; write nothing
 #[derive(Debug, clap::Args)]
@@ -36,17 +35,7 @@ pub struct PlanArgs {
 /// Returns the error that stopped the pass.
 pub fn run(context: &CommandContext, args: &PlanArgs) -> Result<Exit, CliError> {
     let work_tree = context.root_directory()?;
-    let request = Request {
-        branch: None,
-        checkout_branch: None,
-        root: String::new(),
-        remote: None,
-        only: patterns(&args.tags)?,
-        shard: None,
-        resolve: Resolve::All,
-        effect: Effect::Show,
-        policy: context.policy.clone(),
-    };
+    let request = Request { only: patterns(&args.tags)?, policy: context.policy.clone(), ..Request::default() };
     let sources = SourceMap::of_work_tree(work_tree.clone());
     let report = &pass_runner::report(context, Repo::WorkTree(work_tree), &request)?;
     let drift = if args.exit_code && report.has_changes() { Exit::Drift } else { Exit::Success };

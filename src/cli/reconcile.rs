@@ -11,12 +11,11 @@ use crate::model::settings::{self, path};
 use crate::model::shard::Shard;
 use crate::reconcile::{Effect, Request, Resolve};
 use crate::report::OutputFormat;
-use crate::report::exit::Exit;
 use crate::system::environment;
 
-use super::error::{CliError, usage};
-use super::support::context::{CommandContext, patterns};
-use super::support::pass_runner::{self, PassCommand};
+use super::support::context::patterns;
+use super::support::pass_runner;
+use super::{CliError, CommandContext, Exit};
 
 /// Run one pass against a Git remote: resolve, commit, push, run hooks
 ///
@@ -68,7 +67,7 @@ pub fn run(context: &CommandContext, args: &ReconcileArgs) -> Result<Exit, CliEr
         found => found?,
     };
     let (repo, request) = prepare(context, args, checkout.as_ref())?;
-    pass_runner::run(context, repo, &request, PassCommand { name: "reconcile", format: args.format })
+    pass_runner::run(context, repo, &request, "reconcile", args.format)
 }
 
 impl ReconcileArgs {
@@ -85,27 +84,20 @@ fn prepare(
     checkout: Option<&Checkout>,
 ) -> Result<(Repo, Request), CliError> {
     let of_checkout = || checkout.filter(|_| args.remote.is_none());
-    let url = match (&args.remote, of_checkout().and_then(|checkout| checkout.url.clone())) {
-        (Some(url), _) => url.clone(),
-        (None, Some(url)) => url,
-        (None, None) => {
-            return Err(CliError::usage("no remote: the current directory is not in a checkout with a remote")
-                .help("name one with `--remote URL`"));
-        }
-    };
-    let root = match (&args.root, of_checkout()) {
+    let url = args.remote.clone().or_else(|| of_checkout()?.url.clone()).ok_or_else(|| {
+        CliError::usage("no remote: the current directory is not in a checkout with a remote")
+            .help("name one with `--remote URL`")
+    })?;
+    let work_tree = of_checkout().and_then(|_| context.root_directory().ok());
+    let root = match (&args.root, work_tree) {
         (Some(root), _) => root_of(root)?,
-        (None, Some(_)) => match context.root_directory() {
-            Ok(work_tree) => checkout::discover(&work_tree.0)?.map(|checkout| checkout.prefix).unwrap_or_default(),
-            Err(_) => String::new(),
-        },
+        (None, Some(work_tree)) => checkout::discover(&work_tree.0)?.map(|found| found.prefix).unwrap_or_default(),
         (None, None) => String::new(),
     };
-    let branch = args.branch.as_deref().map(|branch| settings::branch(branch).map_err(usage)).transpose()?;
+    let branch = args.branch.as_deref().map(settings::branch).transpose()?;
     let checkout_branch = of_checkout().and_then(|checkout| checkout.branch.clone());
     let only = patterns(&args.tags)?;
-    let shard =
-        args.shard.as_deref().map(|shard| Shard::resolve(shard, environment::var).map_err(usage)).transpose()?;
+    let shard = args.shard.as_deref().map(|shard| Shard::resolve(shard, environment::var)).transpose()?;
     let setup = RemoteSetup {
         url,
         root: root.clone(),

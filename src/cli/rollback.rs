@@ -6,32 +6,29 @@ use std::collections::BTreeSet;
 use std::io::Write as _;
 
 use crate::effects::Registries as _;
-use crate::effects::real::RealWorld;
-use crate::effects::repo::Repo;
 use crate::git::checkout;
 use crate::git::work_tree::WorkTree;
 use crate::model::drift::find_drift;
-use crate::model::image::{ImageRef, TagId};
+use crate::model::image::{Digest, TagId};
 use crate::model::lock::encode::{check_size, encode};
 use crate::model::lock::{Details, Lock, Pin, diff};
 use crate::model::root::rollback::roll_back;
 use crate::model::root::{Root, decode_lock};
+use crate::model::settings::globs::TagGlobs;
 use crate::model::stream::edit as text;
 use crate::model::stream::write::{NewSource, NewTag};
 use crate::model::stream::{Tag, TagSource};
 use crate::query::history::{HistoryEntry, TagHistories};
 use crate::reconcile::PassError;
 use crate::reconcile::gather::images::at_digest;
-use crate::report::exit::Exit;
 use crate::system::clock;
 use crate::text::escape;
 
-use super::check::targets;
-use super::error::{CliError, usage};
+use super::check::drift;
 use super::history::trace_checkout;
-use super::support::context::CommandContext;
 use super::support::definition_edit::{DefinitionEdit, path};
 use super::support::pass_runner;
+use super::{CliError, CommandContext, Exit};
 use target::{Candidates, RollbackTarget};
 
 /// Return a tag to an earlier digest and reject the current one
@@ -85,7 +82,7 @@ pub fn run(context: &CommandContext, args: &RollbackArgs) -> Result<Exit, CliErr
     if args.reason.trim().is_empty() {
         return Err(CliError::usage("the reason is empty").help("give one, e.g. `--reason 'crashes at start'`"));
     }
-    let id: TagId = args.tag.parse().map_err(usage)?;
+    let id: TagId = args.tag.parse()?;
     let mut edit = DefinitionEdit::begin(context)?;
     let work_tree = edit.work_tree.clone();
     let root = edit.root()?;
@@ -106,7 +103,7 @@ pub fn run(context: &CommandContext, args: &RollbackArgs) -> Result<Exit, CliErr
     edit.lock(encoded);
     let after = edit.root()?;
     require_no_new_drift(&root, &after)?;
-    for file in targets::edited(context, &work_tree, &after, &after.lock, None)? {
+    for file in drift::edited(context, &work_tree, &after, &after.lock, &TagGlobs::all())? {
         edit.target(file);
     }
     let written = edit.write()?;
@@ -121,56 +118,56 @@ impl Rollback<'_> {
         };
         let wanted = BTreeSet::from([self.id.clone()]);
         let enough = |tags: &TagHistories| to.is_decided(&eligible(entries_of(tags, self.id)));
-        let history = trace_checkout(self.work_tree, &self.root.lock, &wanted, enough)?;
+        let checkout = checkout::discover(&self.work_tree.0)?;
+        let history = trace_checkout(checkout.as_ref(), &self.root.lock, &wanted, enough)?;
         let all = entries_of(&history.tags, self.id);
-        let rejected = self.tag.adoption.as_deref().map(|rules| rules.reject.as_slice()).unwrap_or_default();
-        let candidates = Candidates { id: self.id, current: self.current, rejected, all, eligible: &eligible(all) };
-        to.choose(&candidates)
+        to.choose(&Candidates { rollback: self, all, eligible: &eligible(all) })
+    }
+
+    /// Returns true if the tag's definition rejects `digest`.
+    fn rejects(&self, digest: &Digest) -> bool {
+        self.tag.adoption.as_ref().is_some_and(|rules| rules.reject.contains(digest))
     }
 
     /// Returns true if the tag can return to an entry of its history.
     fn is_eligible(&self, entry: &HistoryEntry) -> bool {
-        let is_rejected = self.tag.adoption.as_ref().is_some_and(|rules| rules.reject.contains(&entry.digest));
         let is_same_repository =
             |pin: &Pin| self.current.follow.is_some() || pin.image.repository() == self.current.image.repository();
-        entry.digest != self.current.digest && !is_rejected && entry.pin.as_ref().is_none_or(is_same_repository)
+        entry.digest != self.current.digest
+            && !self.rejects(&entry.digest)
+            && entry.pin.as_ref().is_none_or(is_same_repository)
     }
 
     /// Builds the pin for an entry, from the history or else from the registry.
     fn pin(&self, entry: HistoryEntry) -> Result<Pin, CliError> {
-        let (id, digest) = (self.id, entry.digest);
-        let plain = |image: ImageRef| Pin {
-            follow: self.tag.source.followed(),
-            image,
-            digest: digest.clone(),
-            index: None,
-            details: Details::default(),
-            previous: Vec::new(),
-        };
+        let (id, digest, current) = (self.id, entry.digest, &self.current.image);
         let help = "run `git fetch --unshallow` to fetch the rest of the history";
-        match (entry.pin, &self.tag.source) {
-            (pin, TagSource::Follow(_)) => Ok(plain(pin.map_or_else(|| self.current.image.clone(), |pin| pin.image))),
-            (Some(pin), _) => Ok(Pin { index: pin.index, details: pin.details, ..plain(pin.image) }),
+        let (image, index, details) = match (entry.pin, &self.tag.source) {
+            (pin, TagSource::Follow(_)) => {
+                (pin.map_or_else(|| current.clone(), |pin| pin.image), None, Details::default())
+            }
+            (Some(pin), _) => (pin.image, pin.index, pin.details),
             (None, TagSource::Select { .. }) => {
-                Err(CliError::new(format!("cannot find the tag of `{digest}`: its commit is not in this clone"))
-                    .help(help))
+                return Err(CliError::new(format!(
+                    "cannot find the tag of `{digest}`: its commit is not in this clone"
+                ))
+                .help(help));
             }
             (None, TagSource::Image { .. } | TagSource::Remote(_)) => {
-                let repo = Repo::WorkTree(self.work_tree.clone());
-                let world = RealWorld::new(repo, self.context.policy.clone(), Box::new(|_| {}));
+                let world = self.context.world(self.work_tree);
                 let settings = &self.root.settings;
                 world.prepare(settings, &self.work_tree.authorities(settings)?).map_err(PassError::Registries)?;
-                let resolve = at_digest(&world, &self.current.image, &digest, self.tag.source.platform());
+                let resolve = at_digest(&world, current, &digest, self.tag.source.platform());
                 let found = pass_runner::runtime()?.block_on(resolve).map_err(|error| {
                     CliError::new(format!(
                         "`{digest}` of `{id}` is neither in this clone's history nor served: {error}"
                     ))
                     .help(help)
                 })?;
-                let (index, details) = (found.index().cloned(), found.details().clone());
-                Ok(Pin { index, details, ..plain(self.current.image.clone()) })
+                (current.clone(), found.index().cloned(), found.details().clone())
             }
-        }
+        };
+        Ok(Pin { follow: self.tag.source.followed(), image, digest, index, details, previous: Vec::new() })
     }
 
     /// Rejects the current digest in the stream file, or holds the tag.
@@ -206,7 +203,7 @@ impl Rollback<'_> {
             false => writeln!(out, "{id} now rejects {}; newer digests are adopted", self.current.digest.short())?,
         }
         if let Some(TagSource::Follow(target)) = after.definitions.tags.get(id).map(|tag| &tag.source) {
-            let end = end_of_chain(after, target);
+            let (end, _) = after.definitions.end_of(target);
             writeln!(out, "{target}, which it follows, is unchanged; to roll back all: pinstream rollback {end}")?;
         }
         for path in written {
@@ -244,13 +241,4 @@ fn require_no_new_drift(before: &Root, after: &Root) -> Result<(), CliError> {
         Some(drift) => Err(CliError::new(format!("the earlier digest does not match the definition: {drift}"))
             .help("name another one with `--to`, or define the tag again with `pinstream tag`")),
     }
-}
-
-/// Returns the tag at the end of the chain that `id` follows.
-fn end_of_chain<'a>(root: &'a Root, id: &'a TagId) -> &'a TagId {
-    let next = |id: &&'a TagId| match root.definitions.tags.get(*id).map(|tag| &tag.source) {
-        Some(TagSource::Follow(target)) => Some(target),
-        _ => None,
-    };
-    std::iter::successors(Some(id), next).last().unwrap_or(id)
 }

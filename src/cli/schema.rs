@@ -3,13 +3,12 @@
 use std::io::Write as _;
 
 use clap::ValueEnum;
+use schemars::schema_for;
 
 use crate::model::{lock, settings, stream};
-use crate::report::exit::Exit;
 use crate::report::v1;
 
-use super::error::CliError;
-use super::support::context::CommandContext;
+use super::{CliError, CommandContext, Exit};
 
 /// Print the JSON schema of a file or output
 #[derive(Debug, clap::Args)]
@@ -58,30 +57,13 @@ impl SchemaKind {
             Self::Stream => stream::schema(),
             Self::Policy => settings::policy::schema(),
             Self::Lock => lock::schema::schema(),
-            Self::Report => v1::report::schema().to_value(),
-            Self::Check => v1::check::schema().to_value(),
-            Self::Event => v1::event::schema().to_value(),
-            Self::List => v1::list::schema().to_value(),
-            Self::History => v1::history::schema().to_value(),
-            Self::Targets => v1::targets::schema().to_value(),
-            Self::Export => v1::export::schema().to_value(),
-        }
-    }
-
-    /// Returns the name of its file in `schema/`.
-    pub fn file_name(self) -> &'static str {
-        match self {
-            Self::Settings => "settings.schema.json",
-            Self::Stream => "stream.schema.json",
-            Self::Policy => "policy.schema.json",
-            Self::Lock => "lock.schema.json",
-            Self::Report => "report.schema.json",
-            Self::Check => "check.schema.json",
-            Self::Event => "event.schema.json",
-            Self::List => "list.schema.json",
-            Self::History => "history.schema.json",
-            Self::Targets => "targets.schema.json",
-            Self::Export => "export.schema.json",
+            Self::Report => schema_for!(v1::report::ReportV1).to_value(),
+            Self::Check => schema_for!(v1::check::CheckV1).to_value(),
+            Self::Event => schema_for!(v1::event::EventV1).to_value(),
+            Self::List => schema_for!(v1::list::ListV1).to_value(),
+            Self::History => schema_for!(v1::history::HistoryV1).to_value(),
+            Self::Targets => schema_for!(v1::targets::TargetsV1).to_value(),
+            Self::Export => schema_for!(v1::export::ExportV1).to_value(),
         }
     }
 }

@@ -8,12 +8,10 @@ use crate::model::image::{Platform, TagId};
 use crate::model::root::Root;
 use crate::model::stream::edit as text;
 use crate::model::stream::write::{NewSource, NewTag};
-use crate::report::exit::Exit;
 use crate::text::escape;
 
-use super::error::{CliError, usage};
-use super::support::context::CommandContext;
 use super::support::definition_edit::{DefinitionEdit, path};
+use super::{CliError, CommandContext, Exit};
 use source::TagOrigin;
 
 /// Define or delete tags, like `oc tag`
@@ -104,12 +102,9 @@ impl OcArgs {
             ),
             ("--source", &self.source, "omit it: the kind of SOURCE is recognized by its syntax"),
         ];
-        match options.into_iter().find(|(_, given, _)| given.is_some()) {
-            Some((option, _, help)) => {
-                Err(CliError::usage(format!("`{option}` of `oc tag` is not supported")).help(help))
-            }
-            None => Ok(()),
-        }
+        options.into_iter().find(|(_, given, _)| given.is_some()).map_or(Ok(()), |(option, _, help)| {
+            Err(CliError::usage(format!("`{option}` of `oc tag` is not supported")).help(help))
+        })
     }
 }
 
@@ -129,8 +124,8 @@ pub fn run(context: &CommandContext, args: &TagArgs) -> Result<Exit, CliError> {
 }
 
 fn define(context: &CommandContext, args: &TagArgs, source: &str, tags: &[String]) -> Result<Exit, CliError> {
-    let from: TagOrigin = source.parse().map_err(usage)?;
-    let ids: Vec<TagId> = tags.iter().map(|tag| tag.parse()).collect::<Result<_, _>>().map_err(usage)?;
+    let from: TagOrigin = source.parse()?;
+    let ids: Vec<TagId> = tags.iter().map(|tag| tag.parse()).collect::<Result<_, _>>()?;
     let mut edit = DefinitionEdit::begin(context)?;
     let source = from.resolve(&edit.root()?, args.alias)?;
     let source = match (source, &args.platform, &args.schedule) {
@@ -184,7 +179,7 @@ fn delete(context: &CommandContext, tags: &[String]) -> Result<Exit, CliError> {
         let (stream, tag) = arg
             .split_once(':')
             .ok_or_else(|| CliError::usage(format!("`{arg}` is not a tag")).help("write a tag as `stream:tag`"))?;
-        let stream = stream.parse().map_err(usage)?;
+        let stream = stream.parse()?;
         let mut exists = false;
         edit.stream(&stream, |file| {
             let without = text::remove(file, tag)?;

@@ -11,15 +11,14 @@ use crate::git::work_tree::WorkTree;
 use crate::model::image::{Digest, ImageRef, PinnedRef, TagId};
 use crate::model::root::Root;
 use crate::model::stream::TagSource;
-use crate::report::exit::Exit;
-use crate::report::v1::targets::{TargetSiteV1, TargetsV1};
+use crate::report::v1;
+use crate::report::v1::targets::{TargetSiteV1, TargetsSchema, TargetsV1};
 use crate::report::v1::words::TargetStatusV1;
 use crate::text::escape;
 
-use super::error::CliError;
-use super::support::context::CommandContext;
 use super::support::output::ListFormat;
 use super::support::table;
+use super::{CliError, CommandContext, Exit};
 
 /// Maximum length of a shown value, in characters.
 const SHOWN_MAX: usize = 120;
@@ -54,7 +53,9 @@ pub fn run(context: &CommandContext, args: &TargetsArgs) -> Result<Exit, CliErro
     let places = places(&work_tree, &root)?;
     let mut out = context.stdout();
     match args.format {
-        ListFormat::Json => write!(out, "{}", TargetsV1::new(places).to_json())?,
+        ListFormat::Json => {
+            write!(out, "{}", v1::encode(&TargetsV1 { schema: TargetsSchema::V1, sites: places }))?;
+        }
         ListFormat::Text => {
             let mut rows = vec![["PLACE", "TARGET", "TAG", "VALUE", "STATUS"].map(str::to_owned)];
             rows.extend(places.iter().map(row));

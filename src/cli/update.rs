@@ -5,11 +5,10 @@ mod settle;
 use crate::effects::repo::Repo;
 use crate::reconcile::{Effect, Request, Resolve};
 use crate::report::OutputFormat;
-use crate::report::exit::Exit;
 
-use super::error::CliError;
-use super::support::context::{CommandContext, patterns};
-use super::support::pass_runner::{self, PassCommand};
+use super::support::context::patterns;
+use super::support::pass_runner;
+use super::{CliError, CommandContext, Exit};
 
 /// Resolve tags and rewrite lock and targets in the work tree; do not commit
 ///
@@ -43,16 +42,11 @@ pub fn run(context: &CommandContext, args: &UpdateArgs) -> Result<Exit, CliError
     }
     let work_tree = context.root_directory()?;
     let request = Request {
-        branch: None,
-        checkout_branch: None,
-        root: String::new(),
-        remote: None,
         only: patterns(&args.tags)?,
-        shard: None,
         resolve: if args.offline { Resolve::Nothing } else { Resolve::All },
         effect: Effect::Write,
         policy: context.policy.clone(),
+        ..Request::default()
     };
-    let command = PassCommand { name: "update", format: args.format };
-    pass_runner::run(context, Repo::WorkTree(work_tree), &request, command)
+    pass_runner::run(context, Repo::WorkTree(work_tree), &request, "update", args.format)
 }

@@ -21,7 +21,8 @@ use crate::model::lock::Pin;
 use crate::model::root::Root;
 use crate::model::settings::globs::TagGlobs;
 use crate::model::stream::Tag;
-use crate::report::v1::export::{ExportV1, ExportedV1};
+use crate::report::v1::encode;
+use crate::report::v1::export::{ExportSchema, ExportV1, ExportedV1};
 use crate::text::diagnostics::{Problem, Problems, SourceFile};
 
 /// Formats of other tools.
@@ -82,7 +83,7 @@ pub fn export(format: ExportFormat<'_>, root: &Root, only: &TagGlobs) -> Result<
         ExportFormat::Env => env::text(&pins).map(plain),
         ExportFormat::Json => {
             let pin = |PinnedTag { id, tag, pin }: &PinnedTag<'_>| ExportedV1::new(id, tag, pin, &root.lock);
-            Ok(plain(ExportV1::new(pins.iter().map(pin).collect()).to_json()))
+            Ok(plain(encode(&ExportV1 { schema: ExportSchema::V1, pins: pins.iter().map(pin).collect() })))
         }
         ExportFormat::ImageStream => imagestream::text(&pins, &root.definitions).map(plain),
     };

@@ -31,7 +31,7 @@ impl HookDirectory {
         for file in files {
             let path = inside(&file.path).ok_or_else(|| HookStartError::OutsideRoot(file.path.clone()))?;
             let mode = if file.executable { 0o700 } else { 0o600 };
-            let written = directory.write_file(&path, &file.bytes, mode);
+            let written = write(&directory.work().join(path), &file.bytes, mode);
             written.map_err(|source| HookStartError::File { path: file.path.clone(), source })?;
         }
         Ok(directory)
@@ -60,14 +60,6 @@ impl HookDirectory {
         let path = path.ok_or_else(|| HookStartError::OutsideRoot(written.to_owned()))?;
         let program = self.work().join(path);
         if program.is_file() { Ok(program) } else { Err(HookStartError::NoFile(written.to_owned())) }
-    }
-
-    fn write_file(&self, path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
-        let path = self.work().join(path);
-        if let Some(parent) = path.parent() {
-            fs::create_dir_all(parent)?;
-        }
-        write(&path, bytes, mode)
     }
 }
 
@@ -102,10 +94,10 @@ pub(super) fn remove(root: &Path) {
     }
 }
 
-/// Writes a new file.
+/// Writes a new file, and creates its directory.
 fn write(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
-    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(mode).open(path)?;
-    file.write_all(bytes)
+    path.parent().map_or(Ok(()), fs::create_dir_all)?;
+    fs::OpenOptions::new().write(true).create_new(true).mode(mode).open(path)?.write_all(bytes)
 }
 
 /// Accepts a relative path that consists of names only.

@@ -53,14 +53,9 @@ impl CapturedOutput {
 /// line.
 fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    let mut characters = text.chars().peekable();
-    while let Some(character) = characters.next() {
+    for character in text.replace("\r\n", "\n").replace('\r', "\n").chars() {
         match character {
             '\n' | '\t' => out.push(character),
-            '\r' => {
-                characters.next_if_eq(&'\n');
-                out.push('\n');
-            }
             _ if escape::is_deceptive(character) => out.extend(character.escape_unicode()),
             _ => out.push(character),
         }

@@ -22,15 +22,7 @@ const BUSY_RETRIES: u32 = 50;
 /// The interval between two of them.
 const BUSY_INTERVAL: Duration = Duration::from_millis(10);
 
-/// The process of a running hook.
-pub(super) struct HookProcess {
-    pub(super) tree: ProcessTree,
-    pub(super) input: ChildStdin,
-    /// Standard output and error, in the order of writing.
-    pub(super) output: PipeReader,
-}
-
-/// Starts the process of `run` in `directory`.
+/// Starts the process of `run` in `directory`; the pipe has its standard output and error, in the order of writing.
 ///
 /// # Errors
 /// If it cannot be started.
@@ -39,7 +31,7 @@ pub(super) async fn start(
     run_id: &str,
     directory: &HookDirectory,
     env: &HookEnv,
-) -> Result<HookProcess, HookStartError> {
+) -> Result<(ProcessTree, ChildStdin, PipeReader), HookStartError> {
     let (name, arguments) = run.argv.split_first().ok_or(HookStartError::NoProgram)?;
     let program = match name.contains('/') {
         true => directory.program(name)?.into_os_string(),
@@ -55,7 +47,7 @@ pub(super) async fn start(
         match ProcessTree::start(&mut command, format!("{}={run_id}", run_id::VARIABLE), directory.work()) {
             Ok(mut tree) => {
                 let input = tree.take_input().ok_or_else(|| HookStartError::Pipe(io::ErrorKind::BrokenPipe.into()))?;
-                return Ok(HookProcess { tree, input, output });
+                return Ok((tree, input, output));
             }
             Err(error) if error.kind() == io::ErrorKind::ExecutableFileBusy && retries < BUSY_RETRIES => {
                 retries += 1;

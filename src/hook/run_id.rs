@@ -3,8 +3,7 @@
 //! It names its owner and outlives it. After a pass was killed, the next one on the same machine therefore recognises the
 //! processes and directories that its hooks left.
 
-use sha2::{Digest as _, Sha256};
-
+use crate::model::image::Digest;
 use crate::model::state::Owner;
 
 /// The variable with the id, in every process of a run.
@@ -29,7 +28,7 @@ pub(super) fn owner(id: &str, own: &Owner) -> Option<Owner> {
 }
 
 fn machine(owner: &Owner) -> String {
-    Sha256::digest(owner.machine.as_bytes()).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    Digest::sha256(owner.machine.as_bytes()).hex()[..16].to_owned()
 }
 
 #[cfg(test)]

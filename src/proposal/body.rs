@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 
 use crate::image_diff::layers::size;
 use crate::image_diff::summary::{DIFFERENCES_MAX, built};
-use crate::image_diff::{Explanation, Explanations, OldNew};
+use crate::image_diff::{Explanation, Explanations, OldNew, arrow};
 use crate::model::image::TagId;
 use crate::model::image::facts::BaseImage;
 use crate::model::lock::diff::{PinChange, PinSide};
@@ -83,15 +83,13 @@ fn detail<'a>(changes: &'a [PinChange], explained: &'a Explanations, change: &Pi
 
 /// Lists all warnings, so that they come first.
 fn warnings(out: &mut String, changes: &[PinChange], explained: &Explanations) {
-    let mut any = false;
     for change in changes {
         let Detail::Here(explanation) = detail(changes, explained, change) else { continue };
         for warning in explanation.warnings() {
             let _ = writeln!(out, "- **{}: {warning}**", markdown_code(&change.tag.to_string()));
-            any = true;
         }
     }
-    if any {
+    if !out.is_empty() {
         out.push('\n');
     }
 }
@@ -99,31 +97,22 @@ fn warnings(out: &mut String, changes: &[PinChange], explained: &Explanations) {
 fn row(out: &mut String, change: &PinChange, detail: Detail<'_>) {
     let tag = markdown_code(&change.tag.to_string());
     let version = |side: Option<&PinSide>| side.and_then(|side| side.version.as_deref()).map(markdown_code);
-    let versions = match (version(change.before()), version(change.after())) {
-        (Some(old), Some(new)) if old == new => old,
-        (Some(old), Some(new)) => format!("{old} → {new}"),
-        (None, Some(only)) | (Some(only), None) => only,
-        (None, None) => String::new(),
-    };
-    let (class, when) = match (change.before(), change.after()) {
-        (None, _) => ("added".to_owned(), String::new()),
-        (_, None) => ("removed".to_owned(), String::new()),
-        _ => match detail {
-            Detail::At(tag) if change.follow.is_some() => {
-                (format!("follows {}", markdown_code(&tag.to_string())), String::new())
-            }
-            Detail::At(tag) => (format!("same as {}", markdown_code(&tag.to_string())), String::new()),
-            Detail::Unknown => (String::new(), String::new()),
-            Detail::Here(explanation) => {
-                let class = explanation.class.map(|class| class.to_string()).unwrap_or_default();
-                let when = built(&explanation.created).unwrap_or_default();
-                let when = when.strip_prefix("built ").unwrap_or(&when).to_owned();
-                match &explanation.compare {
-                    Some(link) => (format!("{class} ([compare]({link}))").trim_start().to_owned(), when),
-                    None => (class, when),
-                }
-            }
-        },
+    let versions = arrow(version(change.before()), version(change.after()));
+    let (class, when) = match (change.before(), change.after(), detail) {
+        (None, ..) => ("added".to_owned(), String::new()),
+        (_, None, _) => ("removed".to_owned(), String::new()),
+        (.., Detail::At(tag)) => {
+            let relation = if change.follow.is_some() { "follows" } else { "same as" };
+            (format!("{relation} {}", markdown_code(&tag.to_string())), String::new())
+        }
+        (.., Detail::Unknown) => (String::new(), String::new()),
+        (.., Detail::Here(explanation)) => {
+            let class = explanation.class.map(|class| class.to_string()).unwrap_or_default();
+            let link = explanation.compare.as_ref().map(|link| format!(" ([compare]({link}))")).unwrap_or_default();
+            let when = built(&explanation.created).unwrap_or_default();
+            let when = when.strip_prefix("built ").unwrap_or(&when).to_owned();
+            (format!("{class}{link}").trim_start().to_owned(), when)
+        }
     };
     let _ = writeln!(out, "| {tag} | {versions} | {class} | {when} |");
 }

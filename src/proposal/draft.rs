@@ -95,17 +95,10 @@ impl ProposalState {
 }
 
 /// Returns one proposal per branch, in the order of `branches`: the open one, else the newest.
-pub fn newest(all: Vec<ForgeProposal>, branches: &[String]) -> Vec<ForgeProposal> {
-    let mut best: BTreeMap<String, ForgeProposal> = BTreeMap::new();
-    let rank = |proposal: &ForgeProposal| (proposal.state == ProposalState::Open, proposal.number);
-    for proposal in all {
-        match best.get(&proposal.branch) {
-            Some(other) if rank(other) >= rank(&proposal) => {}
-            _ => {
-                best.insert(proposal.branch.clone(), proposal);
-            }
-        }
-    }
+pub fn newest(mut all: Vec<ForgeProposal>, branches: &[String]) -> Vec<ForgeProposal> {
+    all.sort_by_key(|proposal| (proposal.state == ProposalState::Open, proposal.number));
+    let mut best: BTreeMap<String, ForgeProposal> =
+        all.into_iter().map(|proposal| (proposal.branch.clone(), proposal)).collect();
     branches.iter().filter_map(|branch| best.remove(branch)).collect()
 }
 

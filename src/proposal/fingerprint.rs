@@ -55,8 +55,7 @@ fn change_hash(change: &PinChange) -> String {
 }
 
 fn hash(text: &str, digits: usize) -> String {
-    let digest = Digest::sha256(text.as_bytes());
-    digest.as_str().chars().skip("sha256:".len()).take(digits).collect()
+    Digest::sha256(text.as_bytes()).hex()[..digits].to_owned()
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use crate::git::PROPOSALS;
 use crate::model::image::TagId;
 use crate::model::lock::diff::{PinChange, changes};
 use crate::model::lock::{Lock, zip_by_tag};
-use crate::model::stream::{Definitions, TagSource};
+use crate::model::stream::Definitions;
 
 /// Common part of the branch names of one root's proposals into one branch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,13 +51,8 @@ pub fn groups(
     let changed = changed_tags(base, next);
     let mut found: BTreeMap<String, BTreeSet<TagId>> = BTreeMap::new();
     for id in &changed {
-        let followed = |at: &&TagId| match definitions.tags.get(*at).map(|tag| &tag.source) {
-            Some(TagSource::Follow(target)) => changed.get(target),
-            _ => None,
-        };
-        // Definitions have no cycles; the bound only makes this obvious.
-        let end = std::iter::successors(Some(id), followed).take(changed.len() + 1).last().unwrap_or(id);
-        found.entry(name(end)).or_default().insert(id.clone());
+        let chain = definitions.chain(id).map(|(at, _)| at).take_while(|at| changed.contains(*at));
+        found.entry(name(chain.last().unwrap_or(id))).or_default().insert(id.clone());
     }
     found
 }

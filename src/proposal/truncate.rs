@@ -17,16 +17,13 @@ pub fn title(text: &str, max: usize) -> String {
     if length(&line) <= max {
         return line;
     }
-    let mut out = String::new();
-    let mut left = max - 1;
-    for c in line.chars() {
-        match left.checked_sub(c.len_utf16()) {
-            Some(rest) => left = rest,
-            None => break,
-        }
-        out.push(c);
-    }
-    format!("{}…", out.trim_end())
+    // The ellipsis counts, too.
+    let mut used = 1;
+    let fits = |c: &char| {
+        used += c.len_utf16();
+        used <= max
+    };
+    format!("{}…", line.chars().take_while(fits).collect::<String>().trim_end())
 }
 
 /// Adds the prefix by which some forges recognize drafts.
@@ -43,16 +40,12 @@ pub fn body(body: &str, max: usize) -> String {
     let cost = |lines: &[&str]| lines.iter().map(|line| length(line) + 1).sum::<usize>();
     // Leave room for the note below, and for closing code blocks and HTML elements that are open at the cut.
     let room = max.saturating_sub(cost(&hidden) + 300);
-    let mut kept = 0;
     let mut used = 0;
-    for line in &shown {
+    let fits = |line: &&&str| {
         used += length(line) + 1;
-        if used > room {
-            break;
-        }
-        kept += 1;
-    }
-    let (kept, cut) = shown.split_at(kept);
+        used <= room
+    };
+    let (kept, cut) = shown.split_at(shown.iter().take_while(fits).count());
     let mut out = kept.join("\n");
     let is_fence = |line: &&&str| line.trim_start().starts_with("```");
     if kept.iter().filter(is_fence).count() % 2 == 1 {

@@ -1,17 +1,18 @@
 //! The tags of a root in a chosen order, each with its definition, pin and status.
 
 use std::cmp::Reverse;
+use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
+use crate::model::drift::{DriftKind, find_drift};
 use crate::model::image::TagId;
 use crate::model::image::version::TagVersion;
 use crate::model::lock::{Pin, diff};
 use crate::model::root::Root;
 use crate::model::settings::globs::TagGlobs;
 use crate::model::stream::{Tag, TagSource};
-
-use super::status::{DriftIndex, TagStatus};
+use crate::report::v1::words::StatusV1;
 
 /// Sort order of tags; ties are broken by name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -42,12 +43,13 @@ pub struct ListedTag<'a> {
     /// Creation time according to the pinned image.
     pub created: Option<Timestamp>,
     /// Agreement of pin and definition.
-    pub status: TagStatus,
+    pub status: StatusV1,
 }
 
 /// Returns the tags of `root` that match `only`, in `order`.
 pub fn list<'a>(root: &'a Root, only: &TagGlobs, order: ListOrder) -> Vec<ListedTag<'a>> {
-    let drift = DriftIndex::of(root);
+    let drift = find_drift(&root.definitions, &root.lock);
+    let drift: BTreeMap<&TagId, &DriftKind> = drift.iter().map(|drift| (&drift.tag, &drift.kind)).collect();
     let listed = |(id, tag): (&'a TagId, &'a Tag)| {
         let pin = root.lock.pins.get(id);
         let side = pin.map(|pin| diff::side(&root.lock, pin));
@@ -57,7 +59,11 @@ pub fn list<'a>(root: &'a Root, only: &TagGlobs, order: ListOrder) -> Vec<Listed
             pin,
             created: side.as_ref().and_then(|side| side.created.as_ref()?.parse().ok()),
             version: side.and_then(|side| side.version),
-            status: drift.status(id),
+            status: match drift.get(id) {
+                None => StatusV1::Pinned,
+                Some(DriftKind::Missing) => StatusV1::NotPinned,
+                Some(_) => StatusV1::Stale,
+            },
         }
     };
     let mut tags: Vec<ListedTag> =
@@ -70,7 +76,7 @@ pub fn list<'a>(root: &'a Root, only: &TagGlobs, order: ListOrder) -> Vec<Listed
             Reverse(version.map(|version| version.version))
         }),
         ListOrder::Created => tags.sort_by_key(|tag| Reverse(tag.created)),
-        ListOrder::Status => tags.sort_by_key(|tag| tag.status),
+        ListOrder::Status => tags.sort_by_key(|tag| Reverse(tag.status)),
     }
     tags
 }

@@ -11,7 +11,7 @@ use crate::model::state::memory::HistoryAccess;
 use crate::model::stream::Discovery;
 use crate::model::stream::discover::TruncatedDiscovery;
 use crate::report::exit::Exit;
-use crate::report::{FileRow, PassEnd, Report, ReportError, TagOutcome, TagResult, TagRow};
+use crate::report::{FileRow, PassEnd, Report, ReportError, TagOutcome, TagRow};
 
 use super::land::Landed;
 use super::state_store::{DueRecord, PassRecord, StateStore};
@@ -105,13 +105,9 @@ fn rows(attempt: Attempt<'_>, landed: &Landed) -> Vec<TagRow> {
         landed.changes.iter().map(|change| (change.tag.clone(), change.clone())).collect();
     let mut rows = Vec::with_capacity(root.definitions.tags.len() + changes.len());
     for (id, tag) in &root.definitions.tags {
-        let result = TagResult {
-            change: changes.remove(id),
-            is_selected: facts.selected.contains(id),
-            failure: decision.failures.get(id).cloned(),
-            held: decision.held.get(id),
-        };
-        let mut row = TagRow::new(id, tag, new, result);
+        let (failure, held, change) = (decision.failures.get(id), decision.held.get(id), changes.remove(id));
+        let outcome = TagOutcome::of(failure, held, change.as_ref(), facts.selected.contains(id));
+        let mut row = TagRow::new(id, tag, new, change.as_ref(), outcome);
         if is_refreshed(&row, old, new) {
             row.outcome = TagOutcome::Refreshed;
         }

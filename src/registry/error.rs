@@ -26,22 +26,6 @@ pub enum FailureKind {
     Refused,
 }
 
-impl FailureKind {
-    /// Returns the identifier used in reports.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::NotFound => "not-found",
-            Self::Unauthorized => "unauthorized",
-            Self::RateLimited => "rate-limited",
-            Self::Tls => "tls",
-            Self::Network => "network",
-            Self::Integrity => "integrity",
-            Self::Unsupported => "unsupported",
-            Self::Refused => "refused",
-        }
-    }
-}
-
 /// Failure to resolve one image.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]

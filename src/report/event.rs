@@ -29,10 +29,7 @@ pub struct EventContext<'a> {
 impl EventV1 {
     /// Builds the event that passes `changes` to `hook`.
     pub fn new(hook: &str, landed: EventContext<'_>, changes: &[PinChange], explained: &Explanations) -> Self {
-        let convert = |one: &PinChange| {
-            let explanation = explained.get(&one.tag).map(|explanation| ExplanationV1::from(&**explanation));
-            ChangeV1 { explanation, ..ChangeV1::new(change_id(hook, landed, one), one) }
-        };
+        let convert = |one: &PinChange| ChangeV1::new(change_id(hook, landed, one), one, explained);
         let changes: Vec<ChangeV1> = changes.iter().map(convert).collect();
         let ids = changes.iter().map(|one| one.id.as_str());
         Self {
@@ -49,7 +46,7 @@ impl EventV1 {
 }
 
 impl ChangeV1 {
-    fn new(id: String, change: &PinChange) -> Self {
+    fn new(id: String, change: &PinChange, explained: &Explanations) -> Self {
         let pinned = |side: &PinSide| PinnedRef { image: change.image.clone(), digest: side.digest.clone() };
         Self {
             id,
@@ -57,15 +54,21 @@ impl ChangeV1 {
             tag: change.tag.tag.to_string(),
             follow: change.follow.as_ref().map(ToString::to_string),
             image: change.image.to_string(),
-            change: match change.kind {
-                ChangeKind::Added { .. } => ChangeKindV1::Added,
-                ChangeKind::Updated { .. } => ChangeKindV1::Updated,
-                ChangeKind::Removed { .. } => ChangeKindV1::Removed,
-            },
+            change: ChangeKindV1::from(&change.kind),
             old: change.before().map(SideV1::from),
             new: change.after().map(SideV1::from),
             reference: change.after().map(|side| pinned(side).to_string()),
-            explanation: None,
+            explanation: explained.get(&change.tag).map(|explanation| ExplanationV1::from(&**explanation)),
+        }
+    }
+}
+
+impl From<&ChangeKind> for ChangeKindV1 {
+    fn from(kind: &ChangeKind) -> Self {
+        match kind {
+            ChangeKind::Added { .. } => Self::Added,
+            ChangeKind::Updated { .. } => Self::Updated,
+            ChangeKind::Removed { .. } => Self::Removed,
         }
     }
 }
@@ -84,6 +87,7 @@ fn change_id(hook: &str, landed: EventContext<'_>, change: &PinChange) -> String
 mod tests {
     use super::*;
     use crate::model::lock::{Lock, diff, sample};
+    use crate::report::v1::encode;
 
     const LANDED: EventContext<'_> = EventContext {
         remote: Some("https://git.example/a"),
@@ -100,7 +104,7 @@ mod tests {
         new.pins.remove(&"python:arm".parse().unwrap());
         let pin = new.pins.get_mut(&"python:3.12".parse().unwrap()).unwrap();
         (pin.digest, pin.details.version) = (sample::digest(9), Some("3.12.5".to_owned()));
-        insta::assert_snapshot!(EventV1::new("rollout", LANDED, &diff::changes(&old, &new), &Explanations::new()).to_json(), @r#"
+        insta::assert_snapshot!(encode(&EventV1::new("rollout", LANDED, &diff::changes(&old, &new), &Explanations::new())), @r#"
         {
           "schema": "pinstream.event/v1",
           "id": "6bd4b286eaa2bd90ccb838a0ce270833",

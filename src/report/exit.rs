@@ -1,10 +1,11 @@
 //! Exit codes of the process.
 
 /// Exit code of the process.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Exit {
     /// Everything requested was verified and is in place.
+    #[default]
     Success = 0,
     /// Definitions are invalid, or Git or a proposal failed.
     Error = 1,
@@ -24,16 +25,7 @@ pub enum Exit {
 
 impl Exit {
     /// All codes, from best to worst.
-    const ORDER: [Self; 8] = [
-        Self::Success,
-        Self::Drift,
-        Self::HookFailed,
-        Self::Partial,
-        Self::Contention,
-        Self::Error,
-        Self::Refused,
-        Self::Usage,
-    ];
+    const ORDER: [u8; 8] = [0, 2, 6, 3, 5, 1, 4, 64];
 
     /// Returns the number passed to the operating system.
     pub fn code(self) -> u8 {
@@ -42,7 +34,7 @@ impl Exit {
 
     /// Returns the worse of two codes.
     pub fn worst(self, other: Self) -> Self {
-        let rank = |exit| Self::ORDER.iter().position(|known| *known == exit);
+        let rank = |exit: Self| Self::ORDER.iter().position(|code| *code == exit.code());
         if rank(other) > rank(self) { other } else { self }
     }
 }
@@ -60,10 +52,19 @@ mod tests {
     #[test]
     fn the_worst_code_wins() {
         // DESIGN §3: precedence 4, 1, 5, 3, 6, 2.
-        let codes = Exit::ORDER.map(Exit::code);
-        assert_eq!(codes, [0, 2, 6, 3, 5, 1, 4, 64]);
-        for (at, worse) in Exit::ORDER.into_iter().enumerate() {
-            for better in Exit::ORDER.into_iter().take(at + 1) {
+        let order = [
+            Exit::Success,
+            Exit::Drift,
+            Exit::HookFailed,
+            Exit::Partial,
+            Exit::Contention,
+            Exit::Error,
+            Exit::Refused,
+            Exit::Usage,
+        ];
+        assert_eq!(order.map(Exit::code), [0, 2, 6, 3, 5, 1, 4, 64]);
+        for (at, worse) in order.into_iter().enumerate() {
+            for better in order.into_iter().take(at + 1) {
                 assert_eq!((worse.worst(better), better.worst(worse)), (worse, worse));
             }
         }

@@ -6,45 +6,27 @@ use crate::model::image::Platform;
 use crate::model::image::facts::BaseImage;
 
 impl From<&Explanation> for ExplanationV1 {
-    fn from(explanation: &Explanation) -> Self {
-        let Explanation {
-            class,
-            unknown,
-            compare,
-            created: made,
-            size,
-            layers,
-            added_platforms: gained,
-            removed_platforms: lost,
-            base,
-            differences,
-            ..
-        } = explanation;
+    fn from(one: &Explanation) -> Self {
+        let base_of = |base: &BaseImage| BaseV1 { name: base.name.clone(), digest: base.digest.clone() };
         let texts = |platforms: &[Platform]| platforms.iter().map(ToString::to_string).collect();
         Self {
-            class: class.map(|class| class.to_string()),
-            unknown: unknown.clone(),
-            compare: compare.clone(),
-            warnings: explanation.warnings(),
-            built: sides(made, ToString::to_string),
-            size: sides(size, |size| *size),
-            layers: layers.map(|LayerDiff { kept, added, removed }| LayersV1 { kept, added, removed }),
-            platforms_gained: texts(gained),
-            platforms_lost: texts(lost),
-            base: base.as_ref().map(|base| sides(base, |base| BaseV1::from(base))),
-            differences: differences.iter().map(DifferenceV1::from).collect(),
+            class: one.class.map(|class| class.to_string()),
+            unknown: one.unknown.clone(),
+            compare: one.compare.clone(),
+            warnings: one.warnings(),
+            built: sides(&one.created, ToString::to_string),
+            size: sides(&one.size, |size| *size),
+            layers: one.layers.map(|LayerDiff { kept, added, removed }| LayersV1 { kept, added, removed }),
+            platforms_gained: texts(&one.added_platforms),
+            platforms_lost: texts(&one.removed_platforms),
+            base: one.base.as_ref().map(|base| sides(base, base_of)),
+            differences: one.differences.iter().map(DifferenceV1::from).collect(),
         }
     }
 }
 
 fn sides<T, U>(sides: &OldNew<T>, show: impl Fn(&T) -> U) -> SidesV1<U> {
     SidesV1 { old: sides.old.as_ref().map(&show), new: sides.new.as_ref().map(&show) }
-}
-
-impl From<&BaseImage> for BaseV1 {
-    fn from(base: &BaseImage) -> Self {
-        Self { name: base.name.clone(), digest: base.digest.clone() }
-    }
 }
 
 impl From<&Difference> for DifferenceV1 {

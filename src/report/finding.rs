@@ -8,9 +8,12 @@ mod rule;
 
 use std::collections::HashMap;
 
+use serde::Serialize;
+
 use super::excerpt::excerpt;
 use super::exit::Exit;
 use super::stable_id::stable_id;
+use super::v1::words::word;
 use crate::model::image::TagId;
 use crate::model::{lock, settings};
 use crate::text::diagnostics::Problem;
@@ -22,7 +25,7 @@ pub use rule::Rule;
 const SENTENCE_MAX: usize = 2_000;
 
 /// Findings of a run, and the subjects that it examined.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct RunResults {
     /// Command that ran, e.g. `check`.
     pub command: &'static str,
@@ -91,7 +94,8 @@ pub enum FilePosition {
 }
 
 /// Severity of a finding.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// Determines the exit code.
     Error,
@@ -148,11 +152,6 @@ impl Finding {
         Self { help: help.map(sentence), ..self }
     }
 
-    /// Attaches the output of a program.
-    pub fn with_output(self, output: &str) -> Self {
-        Self { output: output.to_owned(), ..self }
-    }
-
     /// Sets the location in a file.
     pub fn at(self, place: impl Into<Option<FindingLocation>>) -> Self {
         Self { place: place.into(), ..self }
@@ -167,25 +166,19 @@ impl Finding {
 
     /// Converts a problem in a user's file.
     pub fn from_problem(rule: Rule, problem: &Problem) -> Self {
-        let Some(file) = &problem.file else {
-            let subject = Subject::new(settings::FILE_NAME, "file");
-            let finding =
-                Self::new(rule, Severity::Error, subject, &problem.message).distinguished_by(&problem.message);
-            return finding.help(problem.help.as_deref());
+        let error = |group: &str, message: &str| {
+            let finding = Self::new(rule, Severity::Error, Subject::new(group, "file"), message);
+            finding.distinguished_by(&problem.message).help(problem.help.as_deref())
         };
+        let Some(file) = &problem.file else { return error(settings::FILE_NAME, &problem.message) };
         // A policy is outside the repository, so its path is part of the message.
-        let is_outside = file.path.starts_with('/');
-        let (subject, message) = match is_outside {
-            true => {
-                let line = problem.position().map(|(line, _)| format!(", line {line}")).unwrap_or_default();
-                (Subject::new("policy", "file"), format!("`{}`{line}: {}", file.path, problem.message))
-            }
-            false => (Subject::new(&file.path, "file"), problem.message.clone()),
-        };
+        if file.path.starts_with('/') {
+            let line = problem.position().map(|(line, _)| format!(", line {line}")).unwrap_or_default();
+            return error("policy", &format!("`{}`{line}: {}", file.path, problem.message));
+        }
         let span = problem.span.as_ref().and_then(|span| LineIndex::new(&file.text).span(&file.text, span));
         let place = FindingLocation { path: file.path.clone(), span: span.map(FilePosition::Part) };
-        let finding = Self::new(rule, Severity::Error, subject, &message).help(problem.help.as_deref());
-        finding.distinguished_by(&problem.message).at((!is_outside).then_some(place))
+        error(&file.path, &problem.message).at(place)
     }
 
     /// Returns the message and, on its own line, the remedy.
@@ -208,15 +201,7 @@ impl Finding {
 impl RunResults {
     /// Creates an empty list for `command`, run for the directory `root` of a repository and ending with `exit`.
     pub fn new(command: &'static str, root: &str, exit: Exit) -> Self {
-        Self {
-            command,
-            root: root.to_owned(),
-            exit,
-            summary: String::new(),
-            findings: Vec::new(),
-            checked: Vec::new(),
-            fingerprints: HashMap::new(),
-        }
+        Self { command, root: root.to_owned(), exit, ..Self::default() }
     }
 
     /// Adds a finding whose paths start at the root.
@@ -227,8 +212,8 @@ impl RunResults {
         }
         let path = finding.place.as_ref().map_or("", |place| place.path.as_str());
         let Subject { group, name } = &finding.subject;
-        let parts = ["pinstream.finding/v1", finding.rule.code(), path, group, name, &finding.mark];
-        let base = stable_id(parts.into_iter());
+        let rule = word(finding.rule);
+        let base = stable_id(["pinstream.finding/v1", &rule, path, group, name, &finding.mark].into_iter());
         let count = self.fingerprints.entry(base.clone()).or_default();
         *count += 1;
         finding.fingerprint = match *count {
@@ -254,7 +239,8 @@ pub fn lock_location(line: Option<usize>) -> FindingLocation {
     FindingLocation { path: lock::FILE_NAME.to_owned(), span: line.map(FilePosition::Line) }
 }
 
-fn from_top(root: &str, path: &str) -> String {
+/// Returns a path below `root` from the top of the repository.
+pub(crate) fn from_top(root: &str, path: &str) -> String {
     if root.is_empty() { path.to_owned() } else { format!("{root}/{path}") }
 }
 

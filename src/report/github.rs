@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 
 use super::excerpt::{PAGE_MAX, excerpt};
 use super::finding::{FilePosition, Finding, FindingLocation, RunResults, Severity};
+use super::v1::words::word;
 use crate::text::escape;
 
 /// Maximum characters of a path; more than any system allows.
@@ -42,24 +43,24 @@ pub(super) fn render(results: &RunResults) -> String {
 
 fn properties(finding: &Finding) -> String {
     let mut properties = Vec::new();
+    let mut add = |key, value: &str| properties.push(format!("{key}={}", property(value)));
     if let Some(FindingLocation { path, span }) = &finding.place {
-        properties.push(("file", escape::truncate(path, PATH_MAX)));
+        add("file", &escape::truncate(path, PATH_MAX));
         match span {
-            Some(FilePosition::Line(line)) => properties.push(("line", line.to_string())),
+            Some(FilePosition::Line(line)) => add("line", &line.to_string()),
             Some(FilePosition::Part(span)) => {
-                properties.push(("line", span.line.to_string()));
-                properties.push(("endLine", span.end_line.to_string()));
+                add("line", &span.line.to_string());
+                add("endLine", &span.end_line.to_string());
                 // Columns are allowed on a single line only; `endColumn` is inclusive.
                 if span.line == span.end_line {
-                    properties.push(("col", span.column.to_string()));
-                    properties.push(("endColumn", span.end_column.saturating_sub(1).max(span.column).to_string()));
+                    add("col", &span.column.to_string());
+                    add("endColumn", &span.end_column.saturating_sub(1).max(span.column).to_string());
                 }
             }
             None => {}
         }
     }
-    properties.push(("title", format!("pinstream {}", finding.rule.code())));
-    let properties: Vec<String> = properties.iter().map(|(key, value)| format!("{key}={}", property(value))).collect();
+    add("title", &format!("pinstream {}", word(finding.rule)));
     properties.join(",")
 }
 
@@ -78,7 +79,7 @@ mod tests {
     use proptest::prelude::{ProptestConfig, any, proptest};
 
     use super::*;
-    use crate::report::sample;
+    use crate::report::tests::sample;
 
     #[test]
     fn a_finding_is_a_command_with_its_line() {

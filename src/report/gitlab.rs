@@ -24,7 +24,7 @@ fn issue(results: &RunResults, finding: &Finding) -> Value {
     };
     json!({
         "description": finding.text_with_output(MESSAGE_MAX).replace('\n', "; "),
-        "check_name": finding.rule.code(),
+        "check_name": finding.rule,
         "fingerprint": finding.fingerprint,
         "severity": severity(finding),
         "location": { "path": path, "lines": { "begin": line } },
@@ -48,7 +48,7 @@ mod tests {
     use proptest::prelude::{ProptestConfig, any, proptest};
 
     use super::*;
-    use crate::report::sample;
+    use crate::report::tests::sample;
 
     #[test]
     fn a_finding_is_an_issue() {

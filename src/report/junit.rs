@@ -9,6 +9,7 @@ use std::fmt::Write as _;
 
 use super::excerpt::PAGE_MAX;
 use super::finding::{FilePosition, Finding, FindingLocation, RunResults, Severity};
+use super::v1::words::word;
 use crate::text::escape::{self, xml};
 
 /// Findings about one subject.
@@ -78,11 +79,6 @@ impl TestCase<'_> {
     fn write(&self, out: &mut String) {
         let (errors, others): (Vec<&Finding>, Vec<&Finding>) =
             self.findings.iter().copied().partition(|finding| finding.level == Severity::Error);
-        let element = match self.result() {
-            TestResult::Failed => "failure",
-            TestResult::Errored => "error",
-            TestResult::Skipped | TestResult::Passed => "",
-        };
         let others = if self.result() == TestResult::Skipped { Vec::new() } else { others };
         if errors.is_empty() && others.is_empty() && self.skipped.is_none() {
             out.push_str("/>\n");
@@ -90,35 +86,35 @@ impl TestCase<'_> {
         }
         out.push_str(">\n");
         if let Some(first) = errors.first() {
+            let element = if self.result() == TestResult::Errored { "error" } else { "failure" };
             let more = if errors.len() > 1 { format!(" (and {} more)", errors.len() - 1) } else { String::new() };
             let message = xml(&format!("{}{more}", first.message));
-            let body = xml(&errors.iter().map(|finding| located(finding)).collect::<Vec<_>>().join("\n\n"));
-            let _ = writeln!(
-                out,
-                "      <{element} type=\"{}\" message=\"{message}\">{body}</{element}>",
-                first.rule.code()
-            );
+            let body = located(&errors);
+            let rule = word(first.rule);
+            let _ = writeln!(out, "      <{element} type=\"{rule}\" message=\"{message}\">{body}</{element}>");
         } else if let Some(reason) = self.skipped {
             let _ = writeln!(out, "      <skipped message=\"{}\"/>", attribute(reason));
         }
         if !others.is_empty() {
-            let body = xml(&others.iter().map(|finding| located(finding)).collect::<Vec<_>>().join("\n\n"));
-            let _ = writeln!(out, "      <system-out>{body}</system-out>");
+            let _ = writeln!(out, "      <system-out>{}</system-out>", located(&others));
         }
         out.push_str("    </testcase>\n");
     }
 }
 
-/// Prefixes a finding with its location, as compilers do.
-fn located(finding: &Finding) -> String {
-    let text = finding.text_with_output(PAGE_MAX);
-    let Some(FindingLocation { path, span }) = &finding.place else { return text };
-    let path = escape::terminal(path);
-    match span {
-        None => format!("{path}: {text}"),
-        Some(FilePosition::Line(line)) => format!("{path}:{line}: {text}"),
-        Some(FilePosition::Part(span)) => format!("{path}:{}:{}: {text}", span.line, span.column),
-    }
+/// Joins findings, each after its location, as compilers do.
+fn located(findings: &[&Finding]) -> String {
+    let located = |finding: &&Finding| {
+        let text = finding.text_with_output(PAGE_MAX);
+        let Some(FindingLocation { path, span }) = &finding.place else { return text };
+        let path = escape::terminal(path);
+        match span {
+            None => format!("{path}: {text}"),
+            Some(FilePosition::Line(line)) => format!("{path}:{line}: {text}"),
+            Some(FilePosition::Part(span)) => format!("{path}:{}:{}: {text}", span.line, span.column),
+        }
+    };
+    xml(&findings.iter().map(located).collect::<Vec<_>>().join("\n\n"))
 }
 
 /// Escapes foreign text as the value of an attribute.
@@ -132,7 +128,7 @@ mod tests {
     use roxmltree::Document;
 
     use super::*;
-    use crate::report::sample;
+    use crate::report::tests::sample;
 
     #[test]
     fn each_subject_is_a_test_case() {

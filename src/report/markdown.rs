@@ -5,10 +5,12 @@
 use std::fmt::Write as _;
 
 use super::excerpt::{PAGE_MAX, excerpt};
-use super::finding::{Finding, FindingLocation, RunResults, Severity};
+use super::finding::{Finding, FindingLocation, RunResults};
 use super::pass::{HookOutcome, ProposalRow, Report};
 use super::tag::{TagOutcome, TagRow};
 use super::text;
+use super::v1::words::{KindV1, word};
+use crate::image_diff::arrow;
 use crate::model::lock::diff::PinSide;
 use crate::text::escape::{self, markdown, markdown_code};
 
@@ -23,22 +25,20 @@ pub fn pass(command: &str, report: &Report) -> String {
     page.warnings(&report.rows);
     let is_change =
         |row: &&TagRow| row.outcome.is_change() || matches!(row.outcome, TagOutcome::Proposed | TagOutcome::Deferred);
-    let changes: Vec<_> = report.rows.iter().filter(is_change).map(change_row).collect();
-    page.table(["tag", "outcome", "digest", "version", "change"], &changes);
-    let others: Vec<_> = report.rows.iter().filter_map(reason_row).collect();
-    page.table(["tag", "outcome", "reason", "help"], &others);
+    let changes = report.rows.iter().filter(is_change).map(change_row);
+    page.table(["tag", "outcome", "digest", "version", "change"], changes);
+    page.table(["tag", "outcome", "reason", "help"], report.rows.iter().filter_map(reason_row));
     let files = report.files.iter().map(|file| {
         let lines: Vec<String> = file.lines.iter().map(ToString::to_string).collect();
         [markdown_code(&file.path), lines.join(", ")]
     });
-    page.table(["target file", "lines"], &files.collect::<Vec<_>>());
-    let proposals: Vec<_> = report.proposals.iter().map(proposal_row).collect();
-    page.table(["proposal", "outcome", "changes", "reason"], &proposals);
+    page.table(["target file", "lines"], files);
+    page.table(["proposal", "outcome", "changes", "reason"], report.proposals.iter().map(proposal_row));
     let hooks = report.hooks.iter().map(|hook| {
         let reason = hook.outcome.reason().map(|reason| markdown(&reason)).unwrap_or_default();
-        [markdown_code(&hook.name), hook.outcome.word().to_owned(), hook.changes.to_string(), reason]
+        [markdown_code(&hook.name), hook.outcome.word(), hook.changes.to_string(), reason]
     });
-    page.table(["hook", "outcome", "changes", "reason"], &hooks.collect::<Vec<_>>());
+    page.table(["hook", "outcome", "changes", "reason"], hooks);
     for hook in report.hooks.iter().filter(|hook| matches!(hook.outcome, HookOutcome::Failed(_))) {
         page.output(&hook.name, &excerpt(&hook.output, PAGE_MAX));
     }
@@ -58,7 +58,7 @@ pub fn pass(command: &str, report: &Report) -> String {
 /// Renders findings, and the diff to the expected files.
 pub fn findings(results: &RunResults, diff: Option<&str>) -> String {
     let mut page = MarkdownPage::new(results.command, &results.summary);
-    page.table(["level", "location", "message", "help"], &results.findings.iter().map(finding_row).collect::<Vec<_>>());
+    page.table(["level", "location", "message", "help"], results.findings.iter().map(finding_row));
     if let Some(diff) = diff {
         page.diff(diff);
     }
@@ -66,45 +66,41 @@ pub fn findings(results: &RunResults, diff: Option<&str>) -> String {
 }
 
 fn finding_row(finding: &Finding) -> [String; 4] {
-    let word = match finding.level {
-        Severity::Error => "error",
-        Severity::Warning => "warning",
-        Severity::Note => "note",
-    };
     let place = finding.place.as_ref().map(|FindingLocation { path, span }| match span {
         Some(spot) => format!("{}, line {}", markdown_code(path), spot.first_line()),
         None => markdown_code(path),
     });
     let help = finding.help.as_deref().map(markdown).unwrap_or_default();
-    [word.to_owned(), place.unwrap_or_default(), markdown(&finding.message), help]
+    [word(finding.level), place.unwrap_or_default(), markdown(&finding.message), help]
 }
 
 fn change_row(row: &TagRow) -> [String; 5] {
-    let [old, new] = [&row.old, &row.new].map(Option::as_ref);
-    let digests = [old, new].map(|side| side.map(|side| format!("`{}`", side.digest.short())));
-    let versions = [old, new].map(|side: Option<&PinSide>| side?.version.as_deref().map(markdown_code));
-    let explanation = row.explanation.as_deref();
-    let class = explanation.and_then(|one| one.class).map(|class| class.to_string());
-    let follows = row.follow.as_ref().map(|followed| format!("follows {}", markdown_code(&followed.to_string())));
-    let link = explanation.and_then(|one| one.compare.as_ref()).map(|link| format!("[compare]({link})"));
-    let change = match follows {
-        Some(follows) => vec![Some(follows)],
-        None => vec![class, link],
+    let digest = |side: &PinSide| format!("`{}`", side.digest.short());
+    let version = |side: &PinSide| side.version.as_deref().map(markdown_code);
+    let digests = arrow(row.old.as_ref().map(digest), row.new.as_ref().map(digest));
+    let versions = arrow(row.old.as_ref().and_then(version), row.new.as_ref().and_then(version));
+    let change = match (&row.follow, row.explanation.as_deref()) {
+        (Some(followed), _) => format!("follows {}", markdown_code(&followed.to_string())),
+        (None, explanation) => {
+            let class = explanation.and_then(|one| one.class).map(|class| class.to_string());
+            let link = explanation.and_then(|one| one.compare.as_ref()).map(|link| format!("[compare]({link})"));
+            class.into_iter().chain(link).collect::<Vec<_>>().join(" ")
+        }
     };
-    let change: Vec<String> = change.into_iter().flatten().collect();
-    let word = row.outcome.word().to_owned();
-    [markdown_code(&row.tag.to_string()), word, between(digests), between(versions), change.join(" ")]
+    [markdown_code(&row.tag.to_string()), row.outcome.word(), digests, versions, change]
 }
 
 /// Returns the row of a tag that failed or is held back.
 fn reason_row(row: &TagRow) -> Option<[String; 4]> {
     let (why, help) = match &row.outcome {
-        TagOutcome::Failed(error) => (format!("{}: {}", error.kind.word(), error.message), error.help.as_deref()),
+        TagOutcome::Failed(error) => {
+            (format!("{}: {}", word(KindV1::from(error.kind)), error.message), error.help.as_deref())
+        }
         TagOutcome::Held(update) => (format!("available: `{}`; {}", update.digest.short(), update.reason), None),
         _ => return None,
     };
-    let word = row.outcome.word().to_owned();
-    Some([markdown_code(&row.tag.to_string()), word, markdown(&why), help.map(markdown).unwrap_or_default()])
+    let tag = markdown_code(&row.tag.to_string());
+    Some([tag, row.outcome.word(), markdown(&why), help.map(markdown).unwrap_or_default()])
 }
 
 fn proposal_row(row: &ProposalRow) -> [String; 4] {
@@ -113,20 +109,11 @@ fn proposal_row(row: &ProposalRow) -> [String; 4] {
     let name = markdown_code(&row.branch);
     let name = link.map_or(name.clone(), |url| format!("[{name}]({url})"));
     let reason = row.outcome.reason().map(markdown).unwrap_or_default();
-    [name, row.outcome.word().to_owned(), row.changes.to_string(), reason]
+    [name, row.outcome.word(), row.changes.to_string(), reason]
 }
 
 fn is_plain(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b":/._-%?=&~".contains(&byte)
-}
-
-/// Joins `old → new`, or returns one of them if the other is equal or missing.
-fn between([old, new]: [Option<String>; 2]) -> String {
-    match (old, new) {
-        (Some(old), Some(new)) if old != new => format!("{old} → {new}"),
-        (Some(one), _) | (None, Some(one)) => one,
-        (None, None) => String::new(),
-    }
 }
 
 /// Blocks of Markdown, separated by empty lines.
@@ -149,7 +136,8 @@ impl MarkdownPage {
     }
 
     /// Adds a table, unless it is empty.
-    fn table<const N: usize>(&mut self, head: [&str; N], rows: &[[String; N]]) {
+    fn table<const N: usize>(&mut self, head: [&str; N], rows: impl Iterator<Item = [String; N]>) {
+        let rows: Vec<[String; N]> = rows.collect();
         if rows.is_empty() {
             return;
         }
@@ -221,7 +209,7 @@ mod tests {
     use crate::image_diff::Explanation;
     use crate::report::exit::Exit;
     use crate::report::pass::{ProposalOutcome, ReportError};
-    use crate::report::sample;
+    use crate::report::tests::sample;
 
     fn report(foreign: &str) -> Report {
         let mut report = sample::report();

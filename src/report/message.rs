@@ -13,15 +13,6 @@ use crate::text::template::{Template, commit_message as fit};
 pub use default::target_edits_message;
 use default::{default_message, subject};
 
-/// Default title and body of a proposal, available to its templates.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ProposalDefaults<'a> {
-    /// Title without a template.
-    pub title: &'a str,
-    /// Markdown body without a template.
-    pub body: &'a str,
-}
-
 /// Writes the message of a commit with `changes`, using `template` if there is one.
 ///
 /// # Errors
@@ -37,7 +28,7 @@ pub fn commit_message(
     Ok(fit::message(&text, &subject(changes)))
 }
 
-/// Renders `template`, the title or body of a proposal of `changes`.
+/// Renders `template`, the title or body of a proposal of `changes`; `title` and `body` are the default ones.
 ///
 /// # Errors
 /// A problem in the template.
@@ -45,10 +36,11 @@ pub fn proposal_text(
     template: &Template,
     changes: &[PinChange],
     explained: &Explanations,
-    defaults: ProposalDefaults<'_>,
+    title: &str,
+    body: &str,
 ) -> Result<String, Problem> {
     let context = context::template_context(changes, explained, "");
-    let (title, text) = (defaults.title.to_owned(), defaults.body.trim().to_owned());
+    let (title, text) = (title.to_owned(), body.trim().to_owned());
     let rendered = template.render(&TemplateContext { title, text, ..context })?;
     Ok(fit::plain_text(&rendered))
 }

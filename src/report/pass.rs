@@ -2,6 +2,7 @@
 
 use super::exit::Exit;
 use super::tag::TagRow;
+use super::v1::words::{HookOutcomeV1, ProposalOutcomeV1, word};
 use crate::formats::EditedFile;
 use crate::git::CommitId;
 use crate::hook::HookExit;
@@ -193,15 +194,8 @@ impl FileRow {
 
 impl ProposalOutcome {
     /// Returns the word used in reports.
-    pub fn word(&self) -> &'static str {
-        match self {
-            Self::Created => "created",
-            Self::Refreshed => "refreshed",
-            Self::Unchanged => "unchanged",
-            Self::Closed => "closed",
-            Self::Skipped(_) => "skipped",
-            Self::Failed(_) => "failed",
-        }
+    pub fn word(&self) -> String {
+        word(ProposalOutcomeV1::from(self))
     }
 
     /// Returns the reason why it was skipped or failed.
@@ -216,7 +210,7 @@ impl ProposalOutcome {
 impl HookRow {
     /// Describes the outcome and the number of changes, with the reason of a failure.
     pub(super) fn summary(&self) -> String {
-        let changes = count_changes(self.changes);
+        let changes = count(self.changes, "change");
         let text = match &self.outcome {
             HookOutcome::Succeeded => format!("succeeded for {changes}"),
             HookOutcome::Failed(_) => format!("failed for {changes} and stays pending"),
@@ -233,14 +227,8 @@ impl HookRow {
 
 impl HookOutcome {
     /// Returns the word used in reports.
-    pub fn word(&self) -> &'static str {
-        match self {
-            Self::Succeeded => "succeeded",
-            Self::Failed(_) => "failed",
-            Self::Running => "running",
-            Self::Pending => "pending",
-            Self::Refused(_) => "refused",
-        }
+    pub fn word(&self) -> String {
+        word(HookOutcomeV1::from(self))
     }
 
     /// Describes why it failed or was refused.
@@ -265,7 +253,7 @@ impl HookOutcome {
     }
 }
 
-/// Formats a number of changes, as in `2 changes`.
-pub(super) fn count_changes(number: usize) -> String {
-    if number == 1 { "1 change".to_owned() } else { format!("{number} changes") }
+/// Formats a number of things, as in `2 changes`.
+pub(crate) fn count(number: usize, of: &str) -> String {
+    if number == 1 { format!("1 {of}") } else { format!("{number} {of}s") }
 }

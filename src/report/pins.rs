@@ -20,20 +20,16 @@ impl PinV1 {
     pub fn new(id: &TagId, tag: &Tag, lock: &Lock, status: StatusV1) -> Self {
         let pin = lock.pins.get(id);
         let side = pin.map(|pin| side(lock, pin));
-        let (follow, image, platform) = match &tag.source {
-            followed @ (TagSource::Follow(_) | TagSource::Remote(_)) => {
-                let followed = followed.followed().map(|followed| followed.to_string());
-                (followed, pin.map(|pin| pin.image.to_string()), None)
-            }
-            TagSource::Image { image, platform } => (None, Some(image.to_string()), platform.as_ref()),
-            TagSource::Select { platform, .. } => (None, pin.map(|pin| pin.image.to_string()), platform.as_ref()),
+        let image = match &tag.source {
+            TagSource::Image { image, .. } => Some(image),
+            _ => pin.map(|pin| &pin.image),
         };
         Self {
             stream: id.stream.to_string(),
             tag: id.tag.to_string(),
-            follow,
-            image,
-            platform: platform.map(ToString::to_string),
+            follow: tag.source.followed().map(|followed| followed.to_string()),
+            image: image.map(ToString::to_string),
+            platform: tag.source.platform().map(ToString::to_string),
             index: pin.and_then(|pin| pin.index.as_ref()).map(ToString::to_string),
             created: side.as_ref().and_then(|side| side.created.clone()),
             pin: side.as_ref().map(SideV1::from),

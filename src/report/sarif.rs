@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::excerpt::MESSAGE_MAX;
 use super::exit::Exit;
-use super::finding::{FilePosition, Finding, FindingLocation, Rule, RunResults, Severity};
+use super::finding::{FilePosition, Finding, FindingLocation, Rule, RunResults};
 use super::v1;
 
 /// URL of the published schema.
@@ -49,14 +49,14 @@ fn rule(rule: Rule) -> Value {
     let about = json!({ "text": rule.description() });
     // GitHub code scanning shows, and requires, the full description and the help.
     let help = json!({ "text": rule.help() });
-    json!({ "id": rule.code(), "shortDescription": about, "fullDescription": about, "help": help })
+    json!({ "id": rule, "shortDescription": about, "fullDescription": about, "help": help })
 }
 
 fn result(finding: &Finding, place: &FindingLocation) -> Value {
     json!({
-        "ruleId": finding.rule.code(),
+        "ruleId": finding.rule,
         "ruleIndex": Rule::ALL.iter().position(|rule| *rule == finding.rule),
-        "level": level(finding.level),
+        "level": finding.level,
         "message": { "text": finding.text_with_output(MESSAGE_MAX) },
         "locations": [{ "physicalLocation": {
             "artifactLocation": { "uri": uri(&place.path), "uriBaseId": TOP },
@@ -68,18 +68,10 @@ fn result(finding: &Finding, place: &FindingLocation) -> Value {
 
 fn notification(finding: &Finding) -> Value {
     json!({
-        "level": level(finding.level),
+        "level": finding.level,
         "message": { "text": finding.text_with_output(MESSAGE_MAX) },
-        "associatedRule": { "id": finding.rule.code() },
+        "associatedRule": { "id": finding.rule },
     })
-}
-
-fn level(level: Severity) -> &'static str {
-    match level {
-        Severity::Error => "error",
-        Severity::Warning => "warning",
-        Severity::Note => "note",
-    }
 }
 
 /// Converts a position. A whole file becomes its first line, because readers of SARIF require one.
@@ -108,7 +100,7 @@ mod tests {
     use proptest::prelude::{ProptestConfig, any, proptest};
 
     use super::*;
-    use crate::report::sample;
+    use crate::report::tests::sample;
 
     #[test]
     fn findings_are_results_of_a_run() {

@@ -6,8 +6,7 @@ use crate::model::image::Digest;
 pub(super) fn stable_id<'a>(parts: impl Iterator<Item = &'a str>) -> String {
     // Lengths prevent a line break within a part from being read as its end.
     let lines: String = parts.map(|part| format!("{} {part}\n", part.len())).collect();
-    let digest = Digest::sha256(lines.as_bytes());
-    digest.as_str().chars().skip("sha256:".len()).take(32).collect()
+    Digest::sha256(lines.as_bytes()).hex()[..32].to_owned()
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::exit::Exit;
+use super::v1::words::{OutcomeV1, word};
 use crate::image_diff::Explanation;
 use crate::model::image::{FollowedTag, ImageRef, TagId};
 use crate::model::lock::Lock;
@@ -57,48 +58,21 @@ pub enum TagOutcome {
     Failed(ResolveError),
 }
 
-/// Findings of a pass about one defined tag.
-#[derive(Clone, Debug, Default)]
-pub struct TagResult<'a> {
-    /// Change of its pin.
-    pub change: Option<PinChange>,
-    /// True if the tag was to be resolved.
-    pub is_selected: bool,
-    /// Failure to resolve it.
-    pub failure: Option<ResolveError>,
-    /// Update that a rule holds back.
-    pub held: Option<&'a HeldUpdate>,
-}
-
 impl TagRow {
-    /// Creates the row of a defined tag, with its pin in the new `lock`.
-    pub fn new(id: &TagId, tag: &Tag, lock: &Lock, result: TagResult<'_>) -> Self {
-        let TagResult { change, is_selected, failure, held } = result;
+    /// Creates the row of a defined tag, with the change of its pin to that in the new `lock`.
+    pub fn new(id: &TagId, tag: &Tag, lock: &Lock, change: Option<&PinChange>, outcome: TagOutcome) -> Self {
         let pin = lock.pins.get(id);
+        let defined = match &tag.source {
+            TagSource::Image { image, .. } => Some(image),
+            _ => None,
+        };
         let new = pin.map(|pin| side(lock, pin));
-        let (follow, defined) = match &tag.source {
-            TagSource::Follow(_) | TagSource::Remote(_) => (tag.source.followed(), None),
-            TagSource::Image { image, .. } => (None, Some(image.clone())),
-            TagSource::Select { .. } => (None, None),
-        };
-        let old = match &change {
-            Some(change) => change.before().cloned(),
-            None => new.clone(),
-        };
-        let outcome = match (failure, held, change) {
-            (Some(error), ..) => TagOutcome::Failed(error),
-            (None, Some(update), _) => TagOutcome::Held(update.clone()),
-            (None, None, Some(PinChange { kind: ChangeKind::Added { .. }, .. })) => TagOutcome::Added,
-            (None, None, Some(_)) => TagOutcome::Updated,
-            (None, None, None) if is_selected => TagOutcome::Unchanged,
-            (None, None, None) => TagOutcome::NotDue,
-        };
         Self {
             tag: id.clone(),
-            follow,
-            image: pin.map(|pin| pin.image.clone()).or(defined),
+            follow: tag.source.followed(),
+            image: pin.map(|pin| &pin.image).or(defined).cloned(),
             outcome,
-            old,
+            old: change.map_or_else(|| new.clone(), |change| change.before().cloned()),
             new,
             explanation: None,
         }
@@ -113,47 +87,26 @@ impl TagRow {
 }
 
 impl TagOutcome {
-    /// Words for all outcomes, in the order of summaries.
-    pub const WORDS: [&'static str; 15] = [
-        "updated",
-        "proposed",
-        "deferred",
-        "refreshed",
-        "added",
-        "removed",
-        "unchanged",
-        "held",
-        "soaking",
-        "ignored",
-        "rejected",
-        "reverted",
-        "skipped",
-        "refused",
-        "failed",
-    ];
+    /// Returns the outcome of a tag that failed, is held back, or has a change; `is_selected` if it was to be resolved.
+    pub fn of(
+        failure: Option<&ResolveError>,
+        held: Option<&HeldUpdate>,
+        change: Option<&PinChange>,
+        is_selected: bool,
+    ) -> Self {
+        match (failure, held, change) {
+            (Some(error), ..) => Self::Failed(error.clone()),
+            (None, Some(update), _) => Self::Held(update.clone()),
+            (None, None, Some(PinChange { kind: ChangeKind::Added { .. }, .. })) => Self::Added,
+            (None, None, Some(_)) => Self::Updated,
+            (None, None, None) if is_selected => Self::Unchanged,
+            (None, None, None) => Self::NotDue,
+        }
+    }
 
     /// Returns the word used in reports.
-    pub fn word(&self) -> &'static str {
-        match self {
-            Self::Unchanged => "unchanged",
-            Self::Updated => "updated",
-            Self::Proposed => "proposed",
-            Self::Deferred => "deferred",
-            Self::Refreshed => "refreshed",
-            Self::Added => "added",
-            Self::Removed => "removed",
-            Self::NotDue | Self::NotSelected => "skipped",
-            Self::Held(update) => match update.reason {
-                HoldReason::Held(_) | HoldReason::RolledBack => "held",
-                HoldReason::BeyondAllow(_) => "refused",
-                HoldReason::Rejected => "rejected",
-                HoldReason::Reverted => "reverted",
-                HoldReason::Ignored(_) => "ignored",
-                HoldReason::Soaking { .. } => "soaking",
-            },
-            Self::Failed(error) if error.kind == FailureKind::Refused => "refused",
-            Self::Failed(_) => "failed",
-        }
+    pub fn word(&self) -> String {
+        word(OutcomeV1::from(self))
     }
 
     /// Returns the reason why the tag was skipped.

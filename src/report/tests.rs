@@ -1,5 +1,7 @@
 //! Tests across output formats.
 
+pub(super) mod sample;
+
 use std::fs;
 use std::path::Path;
 
@@ -11,7 +13,7 @@ use super::finding::{FindingLocation, RunResults};
 use super::pass::{HookOutcome, HookRow, PassEnd, Report};
 use super::tag::{TagOutcome, TagRow};
 use super::text::{self, RowFilter};
-use super::{OutputFormat, Render, json, markdown, sample};
+use super::{OutputFormat, Render, json, markdown};
 use crate::hook::HookExit;
 use crate::model::settings::adoption_rules::HeldUpdate;
 use crate::registry::{FailureKind, ResolveError};
@@ -82,7 +84,7 @@ fn every_format_contains_the_output_of_a_failed_hook() {
     report.hooks[1].output = format!("{}\n````\n::error::x ##[y\nno such <room>\n", "x".repeat(30_000));
     let output = ReconcileOutput(report);
     for format in OutputFormat::value_variants() {
-        let shown = format.render(&output).stdout;
+        let shown = format.render(&output);
         let reason = if *format == OutputFormat::Junit { "no such &lt;room&gt;" } else { "no such <room>" };
         assert!(shown.contains(reason), "{format:?}: {shown}");
         assert!(!shown.lines().any(|line| line.trim_start().starts_with("::error::x")), "{format:?}: {shown}");

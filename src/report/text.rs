@@ -6,10 +6,11 @@ use std::sync::Arc;
 
 use anstyle::{AnsiColor, Color};
 
-use super::pass::{HookOutcome, HookRow, PassEnd, ProposalOutcome, ProposalRow, Report};
+use super::pass::{HookOutcome, HookRow, PassEnd, ProposalOutcome, ProposalRow, Report, count};
 use super::tag::{TagOutcome, TagRow};
-use crate::image_diff::Explanation;
+use super::v1::words::{KindV1, OutcomeV1, word};
 use crate::image_diff::summary::lines;
+use crate::image_diff::{Explanation, arrow};
 use crate::model::image::TagId;
 use crate::model::lock;
 use crate::model::lock::diff::PinSide;
@@ -22,6 +23,25 @@ const FAILURE_MAX: usize = 1_000;
 
 /// Maximum number of lines listed per file.
 const FILE_LINES_MAX: usize = 10;
+
+/// Outcomes in the order of summaries.
+const SUMMARY_ORDER: [OutcomeV1; 15] = [
+    OutcomeV1::Updated,
+    OutcomeV1::Proposed,
+    OutcomeV1::Deferred,
+    OutcomeV1::Refreshed,
+    OutcomeV1::Added,
+    OutcomeV1::Removed,
+    OutcomeV1::Unchanged,
+    OutcomeV1::Held,
+    OutcomeV1::Soaking,
+    OutcomeV1::Ignored,
+    OutcomeV1::Rejected,
+    OutcomeV1::Reverted,
+    OutcomeV1::Skipped,
+    OutcomeV1::Refused,
+    OutcomeV1::Failed,
+];
 
 /// Detail of the listed tags.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,20 +56,18 @@ pub enum RowFilter {
 
 /// Renders `report` as lines of text.
 pub fn render(report: &Report, show: RowFilter, style: RenderStyle) -> String {
-    let mut out = TextPage { text: String::new(), style };
     let is_quiet =
         |row: &&TagRow| matches!(row.outcome, TagOutcome::Unchanged | TagOutcome::NotDue | TagOutcome::NotSelected);
     let rows: Vec<&TagRow> = report.rows.iter().filter(|row| show == RowFilter::Everything || !is_quiet(row)).collect();
-    let widths = ColumnWidths {
-        word: rows.iter().map(|row| row.outcome.word().len()).max().unwrap_or(0),
-        tag: rows.iter().map(|row| row.tag.to_string().len()).max().unwrap_or(0),
-    };
+    let word = rows.iter().map(|row| row.outcome.word().len()).max().unwrap_or(0);
+    let tag = rows.iter().map(|row| row.tag.to_string().len()).max().unwrap_or(0);
+    let mut out = TextPage { text: String::new(), style, widths: [word, tag] };
     let origins = origins(report);
     for row in rows {
-        out.row(row, widths);
+        out.row(row);
         if let Some(explanation) = &row.explanation {
             let origin = row.follow.as_ref().and_then(|_| origins.get(&Arc::as_ptr(explanation)).copied());
-            out.explanation(explanation, origin, show, widths.word + 2);
+            out.explanation(explanation, origin, show);
         }
     }
     out.details(report);
@@ -74,24 +92,19 @@ pub fn render(report: &Report, show: RowFilter, style: RenderStyle) -> String {
 
 /// Maps each explanation, by address, to the first tag with it that follows no other.
 fn origins(report: &Report) -> HashMap<*const Explanation, &TagId> {
-    let mut origins = HashMap::new();
-    for row in report.rows.iter().filter(|row| row.follow.is_none()) {
-        if let Some(explanation) = &row.explanation {
-            origins.entry(Arc::as_ptr(explanation)).or_insert(&row.tag);
-        }
-    }
-    origins
+    // Later entries replace earlier ones.
+    let rows = report.rows.iter().rev().filter(|row| row.follow.is_none());
+    rows.filter_map(|row| Some((Arc::as_ptr(row.explanation.as_ref()?), &row.tag))).collect()
 }
 
 /// Summarizes a pass, as in `2 updated, 97 unchanged; landed as 0f1c2d3ee on main`. Each tag is counted exactly once.
 pub(super) fn summary(report: &Report) -> String {
-    let count = |word: &str| report.rows.iter().filter(|row| row.outcome.word() == word).count();
-    let counts: Vec<String> = TagOutcome::WORDS
-        .iter()
-        .map(|word| (count(word), word))
-        .filter(|(count, _)| *count > 0)
-        .map(|(count, word)| format!("{count} {word}"))
-        .collect();
+    let outcomes: Vec<OutcomeV1> = report.rows.iter().map(|row| OutcomeV1::from(&row.outcome)).collect();
+    let counted = |outcome: OutcomeV1| match outcomes.iter().filter(|one| **one == outcome).count() {
+        0 => None,
+        count => Some(format!("{count} {}", word(outcome))),
+    };
+    let counts: Vec<String> = SUMMARY_ORDER.into_iter().filter_map(counted).collect();
     let counts = if counts.is_empty() { "no tags".to_owned() } else { counts.join(", ") };
     let branch = report.branch.as_deref().map_or("the branch".to_owned(), escape::terminal);
     let end = match &report.end {
@@ -106,10 +119,7 @@ pub(super) fn summary(report: &Report) -> String {
 
 /// Names the files written to a work tree.
 fn written(report: &Report) -> String {
-    let files = match report.files.len() {
-        1 => "1 file".to_owned(),
-        several => format!("{several} files"),
-    };
+    let files = count(report.files.len(), "file");
     let lock = lock::FILE_NAME;
     match (report.changes_lock(), report.files.len()) {
         (_, 0) => format!("`{lock}` was written"),
@@ -119,20 +129,16 @@ fn written(report: &Report) -> String {
     }
 }
 
-/// Widths of the aligned columns.
-#[derive(Clone, Copy)]
-struct ColumnWidths {
-    word: usize,
-    tag: usize,
-}
-
 struct TextPage {
     text: String,
     style: RenderStyle,
+    /// Widths of the columns with outcomes and tags.
+    widths: [usize; 2],
 }
 
 impl TextPage {
-    fn row(&mut self, row: &TagRow, widths: ColumnWidths) {
+    fn row(&mut self, row: &TagRow) {
+        let [word_width, tag_width] = self.widths;
         let word = row.outcome.word();
         let colour = match row.outcome {
             TagOutcome::Updated | TagOutcome::Proposed | TagOutcome::Refreshed => Some(AnsiColor::Yellow),
@@ -143,20 +149,23 @@ impl TextPage {
             TagOutcome::Unchanged | TagOutcome::NotDue | TagOutcome::NotSelected => None,
         };
         let tag = row.tag.to_string();
-        self.coloured(word, colour);
-        self.put(format_args!("{:1$}  {tag:2$}", "", widths.word - word.len(), widths.tag));
+        self.coloured(&word, colour);
+        self.put(format_args!("{:1$}  {tag:2$}", "", word_width - word.len(), tag_width));
         if let TagOutcome::Failed(error) = &row.outcome {
-            let kind = Some(error.kind.word()).filter(|kind| *kind != word);
+            let kind = Some(self::word(KindV1::from(error.kind))).filter(|kind| *kind != word);
             let kind = kind.map(|kind| format!("{kind}: ")).unwrap_or_default();
             self.put(format_args!("  {kind}{}\n", escape::truncate(&error.message, FAILURE_MAX)));
             if let Some(help) = &error.help {
-                self.put(format_args!("{:1$}help: {2}\n", "", widths.word + widths.tag + 4, escape::terminal(help)));
+                self.put(format_args!("{:1$}help: {2}\n", "", word_width + tag_width + 4, escape::terminal(help)));
             }
             return;
         }
-        let [old, new] = [&row.old, &row.new].map(Option::as_ref);
-        self.sides([old, new].map(|side| side.map(|side| side.digest.short().to_owned())), 12);
-        self.sides([old, new].map(|side| side.and_then(version)), 0);
+        let (old, new) = (row.old.as_ref(), row.new.as_ref());
+        let digest = |side: &PinSide| side.digest.short().to_owned();
+        let version = |side: &PinSide| side.version.as_deref().map(escape::terminal);
+        let digests = arrow(old.map(digest), new.map(digest));
+        let versions = arrow(old.and_then(version), new.and_then(version));
+        self.put(format_args!("  {digests:27}  {versions}"));
         if let TagOutcome::Held(HeldUpdate { digest, reason: kept }) = &row.outcome {
             self.put(format_args!("  available: {}; {}", digest.short(), escape::terminal(&kept.to_string())));
         }
@@ -168,7 +177,8 @@ impl TextPage {
     }
 
     /// Lists differences between images, or refers to the followed tag with the same change.
-    fn explanation(&mut self, explanation: &Explanation, origin: Option<&TagId>, show: RowFilter, indent: usize) {
+    fn explanation(&mut self, explanation: &Explanation, origin: Option<&TagId>, show: RowFilter) {
+        let indent = self.widths[0] + 2;
         if let Some(origin) = origin {
             if show != RowFilter::Changes {
                 self.put(format_args!("{:indent$}same change as {origin}\n", ""));
@@ -181,17 +191,6 @@ impl TextPage {
             self.coloured(line, is_warning(line).then_some(AnsiColor::Red));
             self.text.push('\n');
         }
-    }
-
-    /// Writes `old → new`, or one of them if the other is equal or missing.
-    fn sides(&mut self, [old, new]: [Option<String>; 2], width: usize) {
-        let column = width * 2 + 3 * usize::from(width > 0);
-        let text = match (old, new) {
-            (Some(old), Some(new)) if old != new => format!("{old} → {new}"),
-            (Some(one), _) | (None, Some(one)) => one,
-            (None, None) => String::new(),
-        };
-        self.put(format_args!("  {text:column$}"));
     }
 
     /// Lists remotes, files, proposals and hooks.
@@ -216,7 +215,7 @@ impl TextPage {
             ProposalOutcome::Unchanged | ProposalOutcome::Closed => None,
         };
         self.put(format_args!("proposal {} ", proposal.branch));
-        self.coloured(proposal.outcome.word(), colour);
+        self.coloured(&proposal.outcome.word(), colour);
         if let Some(url) = &proposal.url {
             self.put(format_args!("  {}", escape::terminal(url)));
         }
@@ -233,11 +232,8 @@ impl TextPage {
             HookOutcome::Running | HookOutcome::Pending => AnsiColor::Yellow,
         };
         self.coloured("hook", Some(colour));
-        self.put(format_args!(
-            " {} {}\n",
-            escape::terminal(&hook.name),
-            escape::truncate(&hook.summary(), FAILURE_MAX)
-        ));
+        let summary = escape::truncate(&hook.summary(), FAILURE_MAX);
+        self.put(format_args!(" {} {summary}\n", escape::terminal(&hook.name)));
         // The output is already bounded.
         for line in escape::lines(&hook.output).lines() {
             self.put(format_args!("    {line}\n"));
@@ -260,10 +256,6 @@ impl TextPage {
     }
 }
 
-fn version(side: &PinSide) -> Option<String> {
-    side.version.as_deref().map(escape::terminal)
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::{ProptestConfig, any, proptest};
@@ -271,7 +263,7 @@ mod tests {
     use super::*;
     use crate::git::CommitId;
     use crate::registry::{FailureKind, ResolveError};
-    use crate::report::sample;
+    use crate::report::tests::sample;
 
     #[test]
     fn a_report_lists_changes_and_failures() {

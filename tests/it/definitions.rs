@@ -102,8 +102,8 @@ fn every_example_is_complete() {
 fn the_schemas_are_up_to_date() {
     let folder = home().join("schema");
     for kind in SchemaKind::value_variants() {
-        let name = kind.file_name();
-        let path = folder.join(name);
+        let name = format!("{}.schema.json", kind.to_possible_value().unwrap().get_name());
+        let path = folder.join(&name);
         let text = format!("{}\n", serde_json::to_string_pretty(&kind.schema()).unwrap());
         if std::env::var_os("UPDATE_SCHEMAS").is_some() {
             std::fs::write(&path, &text).unwrap();

@@ -4,32 +4,29 @@
 
 use std::collections::BTreeSet;
 use std::io::Write as _;
-use std::sync::Arc;
 
 use futures_util::stream::{self, StreamExt as _};
 
-use crate::cli::error::CliError;
-use crate::cli::support::context::CommandContext;
 use crate::cli::support::pass_runner;
+use crate::cli::{CliError, CommandContext, Exit};
 use crate::effects::Registries as _;
 use crate::effects::real::RealWorld;
-use crate::effects::repo::Repo;
 use crate::git::checkout::{self, Checkout};
 use crate::git::work_tree::WorkTree;
 use crate::git::{GitError, RootFiles};
 use crate::model::image::{Digest, TagId};
-use crate::model::lock::{self, Lock, Pin};
-use crate::model::root::Root;
+use crate::model::lock::{Lock, Pin};
+use crate::model::root::{Root, decode_lock};
 use crate::model::settings::globs::TagGlobs;
 use crate::model::settings::{self, Settings};
 use crate::model::stream::{Definitions, Tag, TagSource};
+use crate::reconcile::FetchedImage;
 use crate::reconcile::gather::resolve::{Candidate, Resolution as Answer};
 use crate::reconcile::gather::resolve_all;
 use crate::registry::{FailureKind, ResolveError};
-use crate::report::exit::Exit;
+use crate::report::finding::from_top;
 use crate::report::v1::words::FindingKindV1;
 use crate::signature::Trust;
-use crate::text::diagnostics::SourceFile;
 use crate::text::escape;
 
 use super::drift::CheckFinding;
@@ -74,14 +71,16 @@ impl BaseCheck<'_> {
             CliError::new(format!("`--base`: {error}"))
                 .help(format!("if `{base}` is a remote branch, fetch it first and name the remote, e.g. `origin/main`"))
         };
-        let old = checkout.lock_at(base, &checkout.prefix).map_err(no_base)?.map(decode_lock).unwrap_or_default();
+        // An invalid lock verifies nothing.
+        let known = |bytes: Vec<u8>| decode_lock(&bytes).unwrap_or_default();
+        let old = checkout.lock_at(base, &checkout.prefix).map_err(no_base)?.map(known).unwrap_or_default();
         let mut open = UnverifiedPins::between(&old, &root.lock, only);
         if open.is_empty() {
             return Ok(Vec::new());
         }
         // Registry settings come from the base: a proposal that adds a mirror of its own must not verify itself.
         let (settings, authorities) = settings_at(context, &checkout, base)?;
-        let world = RealWorld::new(Repo::WorkTree(work_tree.clone()), context.policy.clone(), Box::new(|_| {}));
+        let world = context.world(work_tree);
         let runtime = pass_runner::runtime()?;
         // Registries come first: in the usual case no history has to be read.
         let answers =
@@ -91,7 +90,7 @@ impl BaseCheck<'_> {
             .retain(|id| root.lock.pins[id].followed().is_some() || !is_served(answers.get(id), &root.lock.pins[id]));
         if !open.is_empty() {
             for version in checkout.lock_history(base, &checkout.prefix).map_err(no_base)? {
-                open.remove_known(&root.lock, &decode_lock(version.map_err(no_base)?.bytes));
+                open.remove_known(&root.lock, &known(version.map_err(no_base)?.bytes));
                 if open.is_empty() {
                     break;
                 }
@@ -183,11 +182,11 @@ fn pinned_root(root: &Root, tags: &BTreeSet<TagId>, settings: Settings) -> Root 
 
 /// Defines a tag as its pinned image, because another image may be selected by now.
 fn at_its_image(tag: &Tag, pin: &Pin) -> Tag {
-    let source = match &tag.source {
-        TagSource::Select { platform, .. } => TagSource::Image { image: pin.image.clone(), platform: platform.clone() },
-        other => other.clone(),
-    };
-    Tag { source, ..tag.clone() }
+    let mut tag = tag.clone();
+    if let TagSource::Select { platform, .. } = tag.source {
+        tag.source = TagSource::Image { image: pin.image.clone(), platform };
+    }
+    tag
 }
 
 /// Reads the settings at `base` and the certificates that they refer to; defaults if there was no root. Problems there
@@ -200,8 +199,7 @@ fn settings_at(context: &CommandContext, checkout: &Checkout, base: &str) -> Res
     let (settings, problems) = settings::read(&file.bytes);
     if let Some(problem) = problems.first() {
         // Git's syntax for a file of a revision.
-        let directory = Some(&checkout.prefix).filter(|prefix| !prefix.is_empty()).map(|prefix| format!("{prefix}/"));
-        let path = format!("{base}:{}{}", directory.unwrap_or_default(), settings::FILE_NAME);
+        let path = format!("{base}:{}", from_top(&checkout.prefix, settings::FILE_NAME));
         let line = problem.position().map(|(line, _)| format!(", line {line}")).unwrap_or_default();
         let message = escape::lines(&format!("`{path}`{line}: {}", problem.message));
         writeln!(context.stderr(), "warning: {message}; only the valid settings in it are used")?;
@@ -214,28 +212,27 @@ fn settings_at(context: &CommandContext, checkout: &Checkout, base: &str) -> Res
     Ok((settings, authorities))
 }
 
-/// Parses the lock of an earlier commit; an invalid lock verifies nothing.
-fn decode_lock(bytes: Vec<u8>) -> Lock {
-    let text = String::from_utf8(bytes).unwrap_or_default();
-    lock::read::read(&Arc::new(SourceFile { path: lock::FILE_NAME.to_owned(), text })).unwrap_or_default()
-}
-
 /// Returns true if the registry serves exactly the pin. Tags that were not resolved have drift, which is reported elsewhere.
 fn is_served(answer: Option<&Result<Answer, ResolveError>>, pin: &Pin) -> bool {
+    let is_pin = |found: &FetchedImage| {
+        (found.digest(), found.index(), found.details()) == (&pin.digest, pin.index.as_ref(), &pin.details)
+    };
+    matches!(answer, None | Some(Ok(Answer::Unchanged))) || answer.and_then(found).is_some_and(is_pin)
+}
+
+/// Returns the image that the registry serves, if the definition admits it.
+fn found(answer: &Result<Answer, ResolveError>) -> Option<&FetchedImage> {
     match answer {
-        None | Some(Ok(Answer::Unchanged)) => true,
-        Some(Ok(Answer::Candidate(Candidate { content: Some(found), .. }))) => {
-            (found.digest(), found.index(), found.details()) == (&pin.digest, pin.index.as_ref(), &pin.details)
-        }
-        Some(Ok(Answer::Candidate(_)) | Err(_)) => false,
+        Ok(Answer::Candidate(Candidate { content, .. })) => content.as_deref(),
+        _ => None,
     }
 }
 
 /// Describes why a pin could not be verified.
 fn unverified_pin(id: &TagId, pin: &Pin, answer: Option<&Result<Answer, ResolveError>>, base: &str) -> CheckFinding {
     let digest = &pin.digest;
-    let (message, help, exit) = match answer {
-        Some(Err(error)) => (
+    let (message, help, exit) = match (answer, answer.and_then(found)) {
+        (Some(Err(error)), _) => (
             format!("`{id}`: cannot verify `{digest}`: {error}"),
             error.help.clone(),
             match error.kind {
@@ -243,25 +240,17 @@ fn unverified_pin(id: &TagId, pin: &Pin, answer: Option<&Result<Answer, ResolveE
                 _ => Exit::Partial,
             },
         ),
-        Some(Ok(Answer::Candidate(Candidate { content: Some(found), .. })))
-            if found.digest() == digest && found.index() == pin.index.as_ref() =>
-        {
-            (
-                format!("`{id}`: version, revision, date or platforms in the lock differ from the image `{digest}`"),
-                Some(format!("delete its `[[pin]]` from pinstream.lock, then run `pinstream update {id}`")),
-                Exit::Refused,
-            )
-        }
-        answer => {
+        (_, Some(found)) if found.digest() == digest && found.index() == pin.index.as_ref() => (
+            format!("`{id}`: version, revision, date or platforms in the lock differ from the image `{digest}`"),
+            Some(format!("delete its `[[pin]]` from pinstream.lock, then run `pinstream update {id}`")),
+            Exit::Refused,
+        ),
+        (_, found) => {
             let message = format!(
                 "`{id}` is pinned to `{digest}`, which is neither served by the registry nor found in the history of `{base}`"
             );
-            let help = match answer {
-                Some(Ok(Answer::Candidate(Candidate { content: Some(found), .. }))) => {
-                    format!("run `pinstream update {id}` to pin `{}`, the current digest", found.digest())
-                }
-                _ => format!("run `pinstream update {id}` to pin the current digest"),
-            };
+            let current = found.map(|found| format!("`{}`, ", found.digest())).unwrap_or_default();
+            let help = format!("run `pinstream update {id}` to pin {current}the current digest");
             (message, Some(help), Exit::Refused)
         }
     };

@@ -1,18 +1,25 @@
-//! Drift between definitions and lock, found offline.
+//! Drift between definitions, lock and the files of targets, found offline.
 
 use std::borrow::Cow;
 
 use similar::TextDiff;
 
+use crate::formats::EditedFile;
+use crate::git::work_tree::WorkTree;
 use crate::model::drift::{DriftKind, find_drift};
 use crate::model::image::TagId;
-use crate::model::lock::Lock;
 use crate::model::lock::encode::encode;
+use crate::model::lock::{FILE_NAME, Lock};
 use crate::model::root::Root;
 use crate::model::settings::globs::TagGlobs;
 use crate::reconcile::decide::decide_offline;
-use crate::report::exit::Exit;
+use crate::reconcile::{target_edits, target_files};
 use crate::report::v1::words::FindingKindV1;
+use crate::text::escape;
+
+use crate::cli::support::pass_runner;
+use crate::cli::targets::short_reference;
+use crate::cli::{CliError, CommandContext, Exit};
 
 /// A failed check of one tag.
 pub(super) struct CheckFinding {
@@ -37,7 +44,7 @@ pub(super) struct LockDrift {
 }
 
 /// Remedy for drift that needs no registry.
-pub(super) const OFFLINE: &str = "pinstream update --offline";
+const OFFLINE: &str = "pinstream update --offline";
 
 /// Compares the lock with the definitions, offline.
 pub(super) fn offline(root: &Root, only: &TagGlobs) -> LockDrift {
@@ -47,11 +54,7 @@ pub(super) fn offline(root: &Root, only: &TagGlobs) -> LockDrift {
         return LockDrift::default();
     }
     let next = next_lock(root, only);
-    let diff = (*next != root.lock).then(|| {
-        let (old, new) = (encode(&root.lock), encode(&next));
-        let diff = TextDiff::from_lines(&old, &new);
-        diff.unified_diff().context_radius(2).header("pinstream.lock", "expected").to_string()
-    });
+    let diff = (*next != root.lock).then(|| unified_diff(FILE_NAME, &encode(&root.lock), &encode(&next)));
     let is_offline_enough = !find_drift(&root.definitions, &next).iter().any(|one| only.matches(&one.tag));
     let is_fixed_digest = found.iter().any(|one| matches!(one.kind, DriftKind::FixedDigest));
     let remedy = if is_offline_enough && !is_fixed_digest { OFFLINE } else { "pinstream update" };
@@ -66,6 +69,11 @@ pub(super) fn offline(root: &Root, only: &TagGlobs) -> LockDrift {
     LockDrift { findings: findings.collect(), diff, remedy: Some(remedy) }
 }
 
+/// Compares a file with its expected content.
+fn unified_diff(path: &str, old: &str, new: &str) -> String {
+    TextDiff::from_lines(old, new).unified_diff().context_radius(2).header(path, "expected").to_string()
+}
+
 /// Computes the lock that follows from the definitions and existing pins, for the tags that match `only`.
 pub(super) fn next_lock<'a>(root: &'a Root, only: &TagGlobs) -> Cow<'a, Lock> {
     let Some(mut next) = decide_offline(root) else { return Cow::Borrowed(&root.lock) };
@@ -75,6 +83,61 @@ pub(super) fn next_lock<'a>(root: &'a Root, only: &TagGlobs) -> Cow<'a, Lock> {
         next.pins.extend(others.map(|(id, pin)| (id.clone(), pin.clone())));
     }
     Cow::Owned(next)
+}
+
+/// Adds the files that differ from their pins to `drift`.
+pub(super) fn add_targets(files: &[EditedFile], drift: &mut LockDrift) {
+    for file in files {
+        drift.findings.extend(findings(file));
+        let diff = unified_diff(&escape::one_line(&file.path), &file.old, &file.new);
+        drift.diff.get_or_insert_default().push_str(&diff);
+        drift.remedy.get_or_insert(OFFLINE);
+    }
+}
+
+/// Returns the files that targets change in a work tree, given the lock `next`.
+///
+/// # Errors
+/// A target has no place, or one that cannot be edited.
+pub(in crate::cli) fn edited(
+    context: &CommandContext,
+    work_tree: &WorkTree,
+    root: &Root,
+    next: &Lock,
+    only: &TagGlobs,
+) -> Result<Vec<EditedFile>, CliError> {
+    if root.settings.targets.is_empty() {
+        return Ok(Vec::new());
+    }
+    let world = context.world(work_tree);
+    let version = work_tree.version()?;
+    let edits = async {
+        let files = target_files::read(&world, &version, &root.settings.targets).await;
+        target_edits::edit(root, next, &files, &|id| only.matches(id))
+    };
+    pass_runner::runtime()?.block_on(pass_runner::interruptible(edits))
+}
+
+fn findings(file: &EditedFile) -> impl Iterator<Item = CheckFinding> {
+    let (path, shown) = (&file.path, escape::one_line(&file.path));
+    file.edits.iter().map(move |edit| {
+        let found = match edit.was.as_str() {
+            "" => "an empty value".to_owned(),
+            was => format!("`{}`", short_reference(was)),
+        };
+        let expected = short_reference(edit.new.trim_matches('"'));
+        CheckFinding {
+            tag: edit.from.clone(),
+            kind: FindingKindV1::Target,
+            exit: Exit::Drift,
+            message: format!(
+                "`{shown}`, line {}: expected `{expected}` (pin of `{}`), found {found}",
+                edit.line, edit.from
+            ),
+            help: None,
+            place: Some((path.clone(), edit.line)),
+        }
+    })
 }
 
 #[cfg(test)]

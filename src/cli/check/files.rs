@@ -2,15 +2,14 @@
 
 use std::io::Write as _;
 
-use crate::cli::error::CliError;
-use crate::cli::support::context::CommandContext;
+use crate::cli::{CliError, CommandContext};
 use crate::git::GitError;
 use crate::git::work_tree::WorkTree;
 use crate::model::root::Root;
 use crate::model::settings::ReferencedFile;
 use crate::model::settings::verify::TrustFile;
 use crate::signature::Trust;
-use crate::text::diagnostics::{Problem, Problems};
+use crate::text::diagnostics::Problems;
 
 /// Checks that all files that settings, streams and tags refer to exist, and reads the keys that `verify` trusts.
 ///
@@ -19,26 +18,17 @@ use crate::text::diagnostics::{Problem, Problems};
 pub(in crate::cli) fn read_referenced(work_tree: &WorkTree, root: &Root) -> Result<Trust, CliError> {
     let mut problems = Vec::new();
     let mut trust = Trust::default();
-    let look = |named: &ReferencedFile, problems: &mut Vec<Problem>| match work_tree.file(&named.path) {
-        Ok(Some(file)) => Ok(Some(file.bytes)),
-        Ok(None) => {
-            problems.push(named.missing());
-            Ok(None)
-        }
-        Err(GitError::Tree { reason, .. }) => {
-            problems.push(named.unusable(&reason));
-            Ok(None)
-        }
+    let read = |named: &ReferencedFile| match work_tree.file(&named.path) {
+        Ok(file) => Ok(file.map(|file| file.bytes).ok_or_else(|| named.missing())),
+        Err(GitError::Tree { reason, .. }) => Ok(Err(named.unusable(&reason))),
         Err(error) => Err(error),
     };
     for TrustFile { kind, file: named } in root.trust_files() {
-        if let Some(bytes) = look(named, &mut problems)? {
-            let read = trust.read(*kind, &named.path, &bytes);
-            problems.extend(read.err().map(|error| named.invalid(&error)));
-        }
+        let trusted = |bytes: Vec<u8>| trust.read(*kind, &named.path, &bytes).map_err(|error| named.invalid(&error));
+        problems.extend(read(named)?.and_then(trusted).err());
     }
     for named in &root.settings.files {
-        look(named, &mut problems)?;
+        problems.extend(read(named)?.err());
     }
     Problems::check(problems)?;
     Ok(trust)

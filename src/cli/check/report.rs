@@ -2,13 +2,14 @@
 
 use std::fmt::Write as _;
 
-use crate::cli::support::context::CommandContext;
-use crate::cli::support::pass_runner::PassResult;
+use crate::cli::support::pass_runner::text_of;
 use crate::cli::support::source_map::SourceMap;
+use crate::cli::{CommandContext, Exit};
 use crate::model::root::Root;
 use crate::model::settings::globs::TagGlobs;
-use crate::report::exit::Exit;
 use crate::report::finding::{Finding, FindingLocation, Rule, RunResults, Severity, Subject, pass};
+use crate::report::pass::count;
+use crate::report::v1;
 use crate::report::v1::check::{CheckSchema, CheckV1, FindingV1, ImageV1};
 use crate::report::v1::report::ReportV1;
 use crate::report::v1::words::FindingKindV1;
@@ -17,7 +18,7 @@ use crate::text::escape;
 
 use super::drift::{CheckFinding, LockDrift};
 use super::files::unmatched_pattern;
-use super::images::{self, UncoveredImage};
+use super::images;
 
 /// Result of a check.
 pub(super) struct CheckResult<'a> {
@@ -31,7 +32,7 @@ pub(super) struct CheckResult<'a> {
     /// With `--base`, pins that could not be verified.
     pub(super) unverified: Vec<CheckFinding>,
     /// With `--all-images`, the images with faults.
-    pub(super) images: Option<Vec<UncoveredImage>>,
+    pub(super) images: Option<Vec<ImageV1>>,
     /// With `--upstream`, the planned pass.
     pub(super) upstream: Option<Report>,
     /// Names of hooks and their patterns that match no tag.
@@ -50,17 +51,6 @@ impl CheckResult<'_> {
         };
         format!("{pins} in {streams}: {verdict}")
     }
-
-    fn upstream<'r>(&'r self, report: &'r Report) -> PassResult<'r> {
-        PassResult {
-            context: self.context,
-            command: "check",
-            report,
-            exit: self.exit,
-            drift: Exit::Drift,
-            sources: &self.sources,
-        }
-    }
 }
 
 impl Render for CheckResult<'_> {
@@ -78,7 +68,7 @@ impl Render for CheckResult<'_> {
         put(&mut out, &self.unverified);
         out.push_str(&images::text(self.images.as_deref().unwrap_or_default()));
         if let Some(report) = &self.upstream {
-            out.push_str(&self.upstream(report).text());
+            out.push_str(&text_of(self.context, report));
         }
         if self.exit == Exit::Success {
             let _ = writeln!(out, "{}", self.summary(0));
@@ -87,7 +77,7 @@ impl Render for CheckResult<'_> {
     }
 
     fn json(&self) -> String {
-        let found = CheckV1 {
+        v1::encode(&CheckV1 {
             schema: CheckSchema::V1,
             exit: self.exit.code(),
             pins: self.root.lock.pins.len(),
@@ -95,10 +85,9 @@ impl Render for CheckResult<'_> {
             findings: self.drift.findings.iter().chain(&self.unverified).map(FindingV1::from).collect(),
             diff: self.drift.diff.clone(),
             fix: self.drift.remedy.map(str::to_owned),
-            images: self.images.as_ref().map(|images| images.iter().map(ImageV1::from).collect()),
+            images: self.images.clone(),
             upstream: self.upstream.as_ref().map(|report| ReportV1::new(report, self.exit)),
-        };
-        found.to_json()
+        })
     }
 
     fn markdown(&self) -> String {
@@ -132,7 +121,7 @@ impl Render for CheckResult<'_> {
             let finding = Finding::new(rule, Severity::Error, Subject::tag(&found.tag), &found.message);
             results.add(finding.help(found.help.as_deref()).at(self.sources.digest(&found.tag)));
         }
-        self.images.iter().flatten().for_each(|image| results.add(image.finding()));
+        self.images.iter().flatten().for_each(|image| results.add(images::finding(image)));
         if let Some(report) = &self.upstream {
             pass::add_report(&mut results, report, Exit::Drift, &|id| self.sources.defined(id));
         }
@@ -161,10 +150,6 @@ fn put(out: &mut String, findings: &[CheckFinding]) {
 fn help(command: &str, has_targets: bool) -> String {
     let files = if has_targets { "the changed files" } else { "pinstream.lock" };
     format!("run `{command}`, then commit {files}")
-}
-
-fn count(number: usize, of: &str) -> String {
-    if number == 1 { format!("1 {of}") } else { format!("{number} {of}s") }
 }
 
 impl From<&CheckFinding> for FindingV1 {

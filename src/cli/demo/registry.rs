@@ -13,9 +13,9 @@ use axum::extract::State;
 use axum::http::{Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse as _, Response};
 use serde_json::{Value, json};
-use tokio::task::JoinHandle;
+use tokio::task::JoinSet;
 
-use crate::model::image::{Digest, Platform, RegistryHost};
+use crate::model::image::{Digest, RegistryHost};
 
 const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
@@ -24,43 +24,30 @@ const LAYER: &str = "application/vnd.oci.image.layer.v1.tar";
 /// An empty archive: two zero blocks (POSIX.1, `ustar`).
 const EMPTY_TAR: [u8; 1024] = [0; 1024];
 
-/// Metadata of a demo image.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DemoImage {
-    /// Label `org.opencontainers.image.version`.
-    pub version: String,
-    /// Label `org.opencontainers.image.revision`.
-    pub revision: String,
-    /// Creation time, RFC 3339.
-    pub created: String,
-    /// Platforms, in the order of the index.
-    pub platforms: Vec<Platform>,
-}
+/// Label `org.opencontainers.image.revision` of all images.
+const REVISION: &str = "0f1c2d3e4f5061728394a5b6c7d8e9f001122334";
+/// Architectures of all images, in the order of the index; the system is Linux.
+const ARCHITECTURES: [&str; 2] = ["amd64", "arm64"];
 
 /// A registry that serves until it is dropped.
 #[derive(Debug)]
 pub struct DemoRegistry {
     host: RegistryHost,
     store: Arc<Mutex<Store>>,
-    server: JoinHandle<()>,
+    _server: JoinSet<()>,
 }
 
 /// All pushed content, by repository.
-#[derive(Debug, Default)]
-struct Store {
-    repositories: BTreeMap<String, Repository>,
-}
+type Store = BTreeMap<String, Repository>;
 
+/// Content by its path below the repository, e.g. `manifests/latest`.
 #[derive(Debug, Default)]
-struct Repository {
-    tags: BTreeMap<String, Digest>,
-    manifests: BTreeMap<Digest, Content>,
-    blobs: BTreeMap<Digest, Content>,
-}
+struct Repository(BTreeMap<String, Content>);
 
 #[derive(Clone, Debug)]
 struct Content {
     media_type: &'static str,
+    digest: Digest,
     bytes: Vec<u8>,
 }
 
@@ -75,12 +62,13 @@ impl DemoRegistry {
         let host = listener.local_addr()?.to_string().parse().map_err(io::Error::other)?;
         let store = Arc::new(Mutex::new(Store::default()));
         let router = Router::new().fallback(answer).with_state(Arc::clone(&store));
-        let server = tokio::spawn(async move {
+        let mut server = JoinSet::new();
+        server.spawn(async move {
             if let Err(error) = axum::serve(listener, router).await {
                 tracing::warn!(%error, "the demo registry stopped");
             }
         });
-        Ok(Self { host, store, server })
+        Ok(Self { host, store, _server: server })
     }
 
     /// Returns its address for plain HTTP, `127.0.0.1:<port>`.
@@ -88,77 +76,50 @@ impl DemoRegistry {
         &self.host
     }
 
-    /// Stores an image per platform and their index in `repository`, and points `tag` at the index. Digests are
-    /// deterministic.
-    pub fn push(&self, repository: &str, tag: &str, image: &DemoImage) -> Digest {
+    /// Stores an image of `version` per architecture and their index in `repository`, and points `tag` at the index. Digests
+    /// are deterministic; `created` is RFC 3339.
+    pub fn push(&self, repository: &str, tag: &str, version: &str, created: &str) -> Digest {
         let mut store = lock(&self.store);
-        let repository = store.repositories.entry(repository.to_owned()).or_default();
-        let layer = repository.put_blob(LAYER, EMPTY_TAR.to_vec());
-        let children: Vec<Value> = image.platforms.iter().map(|p| repository.put_image(image, p, &layer)).collect();
+        let repository = store.entry(repository.to_owned()).or_default();
+        let children = ARCHITECTURES.map(|architecture| repository.put_image(architecture, version, created));
         let index = json!({ "schemaVersion": 2, "mediaType": INDEX, "manifests": children });
-        let digest = repository.put_manifest(INDEX, &index).0;
-        repository.tags.insert(tag.to_owned(), digest.clone());
-        digest
-    }
-}
-
-impl Drop for DemoRegistry {
-    fn drop(&mut self) {
-        self.server.abort();
+        let index = repository.put("manifests", INDEX, text(&index));
+        repository.0.insert(format!("manifests/{tag}"), index.clone());
+        index.digest
     }
 }
 
 impl Repository {
-    /// Stores the image of one platform and returns its descriptor for an index.
-    fn put_image(&mut self, image: &DemoImage, platform: &Platform, layer: &Value) -> Value {
-        let mut platform_value = json!({ "os": platform.os, "architecture": platform.architecture });
-        let mut config = json!({
-            "os": platform.os,
-            "architecture": platform.architecture,
-            "created": image.created,
+    /// Stores the image of one architecture and returns its descriptor for an index.
+    fn put_image(&mut self, architecture: &str, version: &str, created: &str) -> Value {
+        let config = json!({
+            "os": "linux",
+            "architecture": architecture,
+            "created": created,
             "config": { "Labels": {
-                "org.opencontainers.image.version": image.version,
-                "org.opencontainers.image.revision": image.revision,
+                "org.opencontainers.image.version": version,
+                "org.opencontainers.image.revision": REVISION,
             } },
             "rootfs": { "type": "layers", "diff_ids": [Digest::sha256(&EMPTY_TAR)] },
         });
-        if let Some(variant) = &platform.variant {
-            platform_value["variant"] = json!(variant);
-            config["variant"] = json!(variant);
-        }
-        let config = self.put_blob(CONFIG, text(&config));
+        let (layer, config) = (self.put_blob(LAYER, EMPTY_TAR.to_vec()), self.put_blob(CONFIG, text(&config)));
         let manifest = json!({ "schemaVersion": 2, "mediaType": MANIFEST, "config": config, "layers": [layer] });
-        let (digest, size) = self.put_manifest(MANIFEST, &manifest);
-        json!({ "mediaType": MANIFEST, "digest": digest, "size": size, "platform": platform_value })
+        let Content { digest, bytes, .. } = self.put("manifests", MANIFEST, text(&manifest));
+        let platform = json!({ "os": "linux", "architecture": architecture });
+        json!({ "mediaType": MANIFEST, "digest": digest, "size": bytes.len(), "platform": platform })
     }
 
     /// Stores a blob and returns its descriptor.
-    fn put_blob(&mut self, media_type: &'static str, bytes: Vec<u8>) -> Value {
-        let digest = Digest::sha256(&bytes);
-        let descriptor = json!({ "mediaType": media_type, "digest": digest, "size": bytes.len() });
-        self.blobs.insert(digest, Content { media_type: "application/octet-stream", bytes });
-        descriptor
+    fn put_blob(&mut self, media_type: &str, bytes: Vec<u8>) -> Value {
+        let Content { digest, bytes, .. } = self.put("blobs", "application/octet-stream", bytes);
+        json!({ "mediaType": media_type, "digest": digest, "size": bytes.len() })
     }
 
-    /// Stores a manifest and returns its digest and size in bytes.
-    fn put_manifest(&mut self, media_type: &'static str, manifest: &Value) -> (Digest, usize) {
-        let bytes = text(manifest);
-        let (digest, size) = (Digest::sha256(&bytes), bytes.len());
-        self.manifests.insert(digest.clone(), Content { media_type, bytes });
-        (digest, size)
-    }
-
-    /// Looks up a manifest by tag or digest.
-    fn manifest(&self, reference: &str) -> Option<(Digest, Content)> {
-        let digest = self.tags.get(reference).cloned().or_else(|| reference.parse().ok())?;
-        let content = self.manifests.get(&digest)?.clone();
-        Some((digest, content))
-    }
-
-    fn blob(&self, digest: &str) -> Option<(Digest, Content)> {
-        let digest: Digest = digest.parse().ok()?;
-        let content = self.blobs.get(&digest)?.clone();
-        Some((digest, content))
+    /// Stores a manifest or a blob by its digest.
+    fn put(&mut self, kind: &str, media_type: &'static str, bytes: Vec<u8>) -> Content {
+        let content = Content { media_type, digest: Digest::sha256(&bytes), bytes };
+        self.0.insert(format!("{kind}/{}", content.digest), content.clone());
+        content
     }
 }
 
@@ -188,19 +149,17 @@ async fn answer(State(store): State<Arc<Mutex<Store>>>, method: Method, uri: Uri
         return refusal(StatusCode::NOT_FOUND, "UNSUPPORTED", "unknown path");
     };
     let store = lock(&store);
-    let repository = store.repositories.get(name.trim_start_matches('/'));
-    let (found, code, message) = match kind {
-        "manifests" => (repository.and_then(|r| r.manifest(reference)), "MANIFEST_UNKNOWN", "manifest unknown"),
-        "blobs" => (repository.and_then(|r| r.blob(reference)), "BLOB_UNKNOWN", "blob unknown to registry"),
-        _ => (None, "UNSUPPORTED", "unknown path"),
+    let Some(repository) = store.get(name.trim_start_matches('/')) else {
+        return refusal(StatusCode::NOT_FOUND, "NAME_UNKNOWN", "repository name not known to registry");
     };
-    match (found, repository) {
-        (Some((digest, content)), _) => {
+    match (repository.0.get(&format!("{kind}/{reference}")).cloned(), kind) {
+        (Some(Content { media_type, digest, bytes }), _) => {
             let digest = [("docker-content-digest", digest.to_string())];
-            ([(header::CONTENT_TYPE, content.media_type)], digest, content.bytes).into_response()
+            ([(header::CONTENT_TYPE, media_type)], digest, bytes).into_response()
         }
-        (None, None) => refusal(StatusCode::NOT_FOUND, "NAME_UNKNOWN", "repository name not known to registry"),
-        (None, Some(_)) => refusal(StatusCode::NOT_FOUND, code, message),
+        (None, "manifests") => refusal(StatusCode::NOT_FOUND, "MANIFEST_UNKNOWN", "manifest unknown"),
+        (None, "blobs") => refusal(StatusCode::NOT_FOUND, "BLOB_UNKNOWN", "blob unknown to registry"),
+        (None, _) => refusal(StatusCode::NOT_FOUND, "UNSUPPORTED", "unknown path"),
     }
 }
 

@@ -10,7 +10,7 @@ use crate::git::work_tree::WorkTree;
 use crate::text::diagnostics::{Problems, SourceFile};
 use crate::text::toml::source;
 
-use super::super::error::CliError;
+use crate::cli::CliError;
 
 /// Names of the main file; the first that exists is read (compose-go, `DefaultFileNames`).
 const NAMES: [&str; 4] = ["compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml"];

@@ -9,12 +9,11 @@ use crate::model::image::{ImageRef, Repository, TagName};
 use crate::model::stream::write::{NewSource, NewStream, NewTag, render};
 use crate::text::diagnostics::lines::LineIndex;
 
-use super::super::error::CliError;
 use super::super::manifests::{self, Manifest};
-use super::super::support::context::CommandContext;
 use super::super::support::stream_names::named as stream_names;
 use super::super::support::table;
 use super::super::support::write_files::{ExistingFile, write};
+use crate::cli::{CliError, CommandContext};
 
 /// Images by repository and tag, and remarks about single places.
 #[derive(Default)]

@@ -1,7 +1,6 @@
 //! Refuses CI events that run with the repository's secrets on behalf of a stranger, e.g. for a pull request of a fork.
 
-use crate::cli::error::CliError;
-use crate::report::exit::Exit;
+use crate::cli::{CliError, Exit};
 use crate::system::environment;
 
 /// Events of GitHub Actions that run with the repository's secrets no matter who triggered them (docs.github.com,

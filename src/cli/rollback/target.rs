@@ -3,15 +3,15 @@
 use std::collections::BTreeSet;
 use std::str::FromStr;
 
-use crate::cli::error::CliError;
-use crate::model::image::{Digest, TagId};
-use crate::model::lock::Pin;
+use crate::cli::CliError;
+use crate::cli::error::listed;
+use crate::model::image::Digest;
 use crate::query::history::HistoryEntry;
+
+use super::Rollback;
 
 /// Maximum length of a number; longer arguments are digests.
 const NUMBER_MAX: usize = 3;
-/// Maximum number of digests listed in a hint.
-const CANDIDATES: usize = 10;
 
 /// The digest to return to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,25 +22,10 @@ pub(super) enum RollbackTarget {
     Prefix(String),
 }
 
-/// An invalid `--to` argument.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum InvalidTarget {
-    /// The number is zero.
-    #[error("earlier digests are numbered from 1")]
-    Zero,
-    /// The argument has another form.
-    #[error("expected a number or the prefix of a digest")]
-    Form,
-}
-
-/// The tag to roll back, and its history.
+/// The rollback of a tag, and the tag's history.
 pub(super) struct Candidates<'a> {
-    /// Name of the tag.
-    pub(super) id: &'a TagId,
-    /// Current pin of the tag.
-    pub(super) current: &'a Pin,
-    /// Digests that the tag's definition rejects.
-    pub(super) rejected: &'a [Digest],
+    /// The tag and its pin.
+    pub(super) rollback: &'a Rollback<'a>,
     /// All entries of its history, newest first.
     pub(super) all: &'a [HistoryEntry],
     /// Entries that the tag can return to.
@@ -48,19 +33,19 @@ pub(super) struct Candidates<'a> {
 }
 
 impl FromStr for RollbackTarget {
-    type Err = InvalidTarget;
+    type Err = &'static str;
 
-    fn from_str(text: &str) -> Result<Self, InvalidTarget> {
+    fn from_str(text: &str) -> Result<Self, &'static str> {
         if text.len() <= NUMBER_MAX && text.bytes().all(|b| b.is_ascii_digit()) {
             return match text.parse() {
-                Ok(0) | Err(_) => Err(InvalidTarget::Zero),
+                Ok(0) | Err(_) => Err("earlier digests are numbered from 1"),
                 Ok(nth) => Ok(Self::Nth(nth)),
             };
         }
         let hex = text.split_once(':').map_or(text, |(_, hex)| hex);
         match !hex.is_empty() && hex.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b)) {
             true => Ok(Self::Prefix(text.to_owned())),
-            false => Err(InvalidTarget::Form),
+            false => Err("expected a number or the prefix of a digest"),
         }
     }
 }
@@ -85,7 +70,7 @@ impl RollbackTarget {
 
 impl Candidates<'_> {
     fn nth(&self, nth: usize) -> Result<HistoryEntry, CliError> {
-        let Self { id, .. } = self;
+        let id = self.rollback.id;
         let eligible = distinct(self.eligible);
         match eligible.get(nth - 1) {
             Some(entry) => Ok((*entry).clone()),
@@ -104,23 +89,20 @@ impl Candidates<'_> {
     }
 
     fn by_prefix(&self, prefix: &str) -> Result<HistoryEntry, CliError> {
-        let Self { id, .. } = self;
+        let id = self.rollback.id;
         let digests: BTreeSet<&Digest> =
             self.all.iter().map(|entry| &entry.digest).filter(|digest| digest.begins_with(prefix)).collect();
         let digest = match (digests.first(), digests.len()) {
             (Some(digest), 1) => *digest,
-            (Some(_), _) => {
-                let help = format!("use a longer prefix of one of {}", quoted(digests.into_iter()));
-                return Err(CliError::usage(format!("`{prefix}` matches several digests of `{id}`")).help(help));
-            }
+            (Some(_), _) => return Err(CliError::ambiguous(prefix, id, digests)),
             (None, _) => {
                 return Err(CliError::usage(format!("`{id}` was never pinned to `{prefix}`")).help(self.hint()));
             }
         };
-        if *digest == self.current.digest {
+        if *digest == self.rollback.current.digest {
             return Err(CliError::usage(format!("`{id}` is already pinned to `{digest}`")).help(self.hint()));
         }
-        if self.rejected.contains(digest) {
+        if self.rollback.rejects(digest) {
             return Err(CliError::new(format!("`{id}` rejects `{digest}`")).help("remove it from `reject` first"));
         }
         let entry = distinct(self.eligible).into_iter().find(|entry| entry.digest == *digest);
@@ -132,8 +114,8 @@ impl Candidates<'_> {
 
     fn hint(&self) -> String {
         match distinct(self.eligible).as_slice() {
-            [] => format!("run `pinstream history {}` to see its digests", self.id),
-            some => format!("earlier digests: {}", quoted(some.iter().map(|entry| &entry.digest))),
+            [] => format!("run `pinstream history {}` to see its digests", self.rollback.id),
+            some => format!("earlier digests: {}", listed(some.iter().map(|entry| &entry.digest))),
         }
     }
 }
@@ -142,9 +124,4 @@ impl Candidates<'_> {
 fn distinct(entries: &[HistoryEntry]) -> Vec<&HistoryEntry> {
     let mut seen = BTreeSet::new();
     entries.iter().filter(|entry| seen.insert(&entry.digest)).collect()
-}
-
-fn quoted<'d>(digests: impl Iterator<Item = &'d Digest>) -> String {
-    let names: Vec<String> = digests.take(CANDIDATES).map(|digest| format!("`{digest}`")).collect();
-    names.join(", ")
 }

@@ -8,6 +8,8 @@ use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt as _;
 
+use crate::effects::real::RealWorld;
+use crate::effects::repo::Repo;
 use crate::git::work_tree::WorkTree;
 use crate::model::root::Root;
 use crate::model::settings;
@@ -17,7 +19,7 @@ use crate::system::environment;
 use crate::text::diagnostics::RenderStyle;
 use crate::text::escape;
 
-use super::super::error::{CliError, usage};
+use crate::cli::CliError;
 
 /// Options of all commands.
 #[derive(Debug, Args)]
@@ -104,6 +106,22 @@ impl CommandContext {
         Ok((work_tree, root))
     }
 
+    /// Reads the root as [`Self::root`] does, and parses TAG arguments; none means all tags.
+    ///
+    /// # Errors
+    /// Fails also if a pattern is invalid or matches no tag.
+    pub fn selected(&self, tags: &[String]) -> Result<(WorkTree, Root, TagGlobs), CliError> {
+        let (work_tree, root) = self.root()?;
+        let only = patterns(tags)?.unwrap_or_default();
+        root.check_patterns(&only)?;
+        Ok((work_tree, root, only))
+    }
+
+    /// Builds the effects on a work tree, restricted by the policy.
+    pub fn world(&self, work_tree: &WorkTree) -> RealWorld {
+        RealWorld::new(Repo::WorkTree(work_tree.clone()), self.policy.clone(), Box::new(|_| {}))
+    }
+
     /// Returns standard output; writes after the reader has closed it are dropped.
     pub fn stdout(&self) -> impl Write {
         stdout()
@@ -117,44 +135,31 @@ impl CommandContext {
 
 /// Standard output, usable before a context exists.
 pub fn stdout() -> impl Write {
-    WhileRead { out: anstream::stdout().lock(), is_read: true }
+    WhileRead(anstream::stdout().lock())
 }
 
 /// Standard error, usable before a context exists.
 pub fn stderr() -> impl Write {
-    WhileRead { out: anstream::stderr().lock(), is_read: true }
+    WhileRead(anstream::stderr().lock())
 }
 
 /// A writer that ignores a closed pipe, e.g. of `head`, so that the exit code does not depend on the reader.
-struct WhileRead<W> {
-    out: W,
-    is_read: bool,
-}
-
-impl<W: Write> WhileRead<W> {
-    fn unless_closed<T>(&mut self, result: io::Result<T>, closed: T) -> io::Result<T> {
-        match result {
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
-                self.is_read = false;
-                Ok(closed)
-            }
-            result => result,
-        }
-    }
-}
+struct WhileRead<W>(W);
 
 impl<W: Write> Write for WhileRead<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if !self.is_read {
-            return Ok(bytes.len());
-        }
-        let written = self.out.write(bytes);
-        self.unless_closed(written, bytes.len())
+        unless_closed(self.0.write(bytes), bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        let flushed = if self.is_read { self.out.flush() } else { Ok(()) };
-        self.unless_closed(flushed, ())
+        unless_closed(self.0.flush(), ())
+    }
+}
+
+fn unless_closed<T>(result: io::Result<T>, closed: T) -> io::Result<T> {
+    match result {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(closed),
+        result => result,
     }
 }
 
@@ -178,7 +183,7 @@ impl Write for LogWriter {
 /// # Errors
 /// Returns a usage error for an invalid pattern.
 pub fn patterns(args: &[String]) -> Result<Option<TagGlobs>, CliError> {
-    let patterns = TagGlobs::new(args.iter().map(String::as_str)).map_err(usage)?;
+    let patterns = TagGlobs::new(args.iter().map(String::as_str))?;
     Ok(Some(patterns).filter(|patterns| !patterns.is_all()))
 }
 

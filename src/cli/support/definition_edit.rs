@@ -12,8 +12,7 @@ use crate::model::stream::edit::InvalidToml;
 use crate::model::stream::validate::DIRECTORY;
 use crate::text::diagnostics::Problems;
 
-use super::super::error::CliError;
-use super::context::CommandContext;
+use crate::cli::{CliError, CommandContext};
 
 /// Byte order mark of Windows programs; preserved.
 const MARK: &str = "\u{feff}";

@@ -5,11 +5,9 @@ use crate::report::finding::{Finding, Rule, RunResults, Severity, Subject};
 use crate::report::{OutputFormat, Render, markdown};
 use crate::text::diagnostics::Problems;
 
-use super::super::error::CliError;
-use super::super::exit_code;
-use super::context::CommandContext;
 use super::output;
 use super::source_map::SourceMap;
+use crate::cli::{CliError, CommandContext};
 
 /// Maximum number of problems that are reported one by one.
 const PROBLEMS_MAX: usize = 1_000;
@@ -58,7 +56,7 @@ impl Render for FailureReport<'_> {
     }
 
     fn results(&self) -> RunResults {
-        let mut results = RunResults::new(self.command, &self.root, exit_code::of(self.error));
+        let mut results = RunResults::new(self.command, &self.root, self.error.exit());
         let run = |level, message: &str| Finding::new(Rule::Run, level, Subject::new("run", self.command), message);
         let Some((rule, Problems(problems))) = self.error.problems() else {
             let message = self.error.to_string();

@@ -10,8 +10,7 @@ use std::sync::Arc;
 use crate::text::diagnostics::{Problems, SourceFile};
 use crate::text::toml::source;
 
-use super::super::error::CliError;
-use super::context::CommandContext;
+use crate::cli::{CliError, CommandContext};
 
 /// Maximum size of a file in bytes: enough for all ImageStreams of a large cluster.
 const SIZE_MAX: u64 = 16 << 20;

@@ -7,8 +7,8 @@ use crate::report::{OutputFormat, Render};
 use crate::system::environment;
 use crate::text::escape;
 
-use super::super::error::CliError;
 use super::context;
+use crate::cli::CliError;
 
 /// The variable with the path of the job summary, a Markdown file (GitHub: "Workflow commands", "Adding a job summary";
 /// also set by Forgejo and Gitea).
@@ -29,10 +29,9 @@ pub enum ListFormat {
 /// Fails if standard output cannot be written.
 pub fn write(format: OutputFormat, result: &impl Render) -> Result<(), CliError> {
     let mut out = context::stdout();
-    let rendered = format.render(result);
-    write!(out, "{}", rendered.stdout)?;
+    write!(out, "{}", format.render(result))?;
     out.flush()?;
-    let (Some(summary), Some(path)) = (rendered.job_summary, environment::var(SUMMARY)) else { return Ok(()) };
+    let (Some(summary), Some(path)) = (format.job_summary(result), environment::var(SUMMARY)) else { return Ok(()) };
     let file = OpenOptions::new().append(true).create(true).open(&path);
     if let Err(error) = file.and_then(|mut file| writeln!(file, "{summary}")) {
         let path = escape::terminal(&path);

@@ -7,39 +7,35 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use crate::effects::Progress;
 use crate::effects::real::RealWorld;
 use crate::effects::repo::Repo;
-use crate::reconcile::{Request, reconcile};
-use crate::report::exit::Exit;
+use crate::reconcile::{PassError, Request, reconcile};
+use crate::registry::RequestCounts;
 use crate::report::finding::{self, RunResults};
 use crate::report::text::{self, RowFilter};
 use crate::report::{OutputFormat, PassEnd, Render, Report, json, markdown};
 
-use super::super::error::CliError;
-use super::context::CommandContext;
 use super::output;
 use super::source_map::SourceMap;
+use crate::cli::{CliError, CommandContext, Exit};
 
 /// Minimum number of images for a progress bar.
 const PROGRESS_MIN: usize = 50;
 
-/// Name and output format of the command that runs a pass.
-#[derive(Clone, Copy, Debug)]
-pub struct PassCommand {
-    /// Name of the command.
-    pub name: &'static str,
-    /// Output format of the report.
-    pub format: OutputFormat,
-}
-
-/// Runs a pass and writes its report.
+/// Runs a pass and writes its report in `format`.
 ///
 /// # Errors
 /// Returns the error that stopped the pass.
-pub fn run(context: &CommandContext, repo: Repo, request: &Request, command: PassCommand) -> Result<Exit, CliError> {
+pub fn run(
+    context: &CommandContext,
+    repo: Repo,
+    request: &Request,
+    command: &'static str,
+    format: OutputFormat,
+) -> Result<Exit, CliError> {
     let sources = SourceMap::of_repo(&repo);
     let report = &report(context, repo, request)?;
     let exit = report.exit();
-    let result = PassResult { context, command: command.name, report, exit, drift: Exit::Success, sources: &sources };
-    output::write(command.format, &result)?;
+    let result = PassResult { context, command, report, exit, drift: Exit::Success, sources: &sources };
+    output::write(format, &result)?;
     Ok(exit)
 }
 
@@ -56,14 +52,9 @@ pub fn report(context: &CommandContext, repo: Repo, request: &Request) -> Result
     // An interrupted pass does not wait for blocking threads.
     runtime.shutdown_background();
     bar.finish_and_clear();
-    let counts = world.counts();
+    let RequestCounts { head, get, token, retries, bytes } = world.counts();
     tracing::debug!(
-        "registry requests: {} HEAD, {} GET, {} token, {} retries; {} bytes received",
-        counts.head,
-        counts.get,
-        counts.token,
-        counts.retries,
-        counts.bytes
+        "registry requests: {head} HEAD, {get} GET, {token} token, {retries} retries; {bytes} bytes received"
     );
     result
 }
@@ -72,9 +63,7 @@ pub fn report(context: &CommandContext, repo: Repo, request: &Request) -> Result
 ///
 /// # Errors
 /// Returns the error that stopped the pass, or the interruption.
-pub async fn interruptible<T>(
-    pass: impl Future<Output = Result<T, crate::reconcile::PassError>>,
-) -> Result<T, CliError> {
+pub async fn interruptible<T>(pass: impl Future<Output = Result<T, PassError>>) -> Result<T, CliError> {
     use tokio::signal::unix::{SignalKind, signal};
     let listen = |kind| signal(kind).map_err(CliError::Output);
     let (mut terminate, mut interrupt) = (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?);
@@ -111,12 +100,7 @@ pub struct PassResult<'a> {
 
 impl Render for PassResult<'_> {
     fn text(&self) -> String {
-        let show = match (self.context.verbose, &self.report.end) {
-            (0, PassEnd::Planned) => RowFilter::Explanations,
-            (0, _) => RowFilter::Changes,
-            _ => RowFilter::Everything,
-        };
-        text::render(self.report, show, self.context.style)
+        text_of(self.context, self.report)
     }
 
     fn json(&self) -> String {
@@ -132,6 +116,16 @@ impl Render for PassResult<'_> {
         finding::pass::add_report(&mut results, self.report, self.drift, &|id| self.sources.defined(id));
         results
     }
+}
+
+/// Renders a report as text, with the detail that `-v` asks for.
+pub fn text_of(context: &CommandContext, report: &Report) -> String {
+    let show = match (context.verbose, &report.end) {
+        (0, PassEnd::Planned) => RowFilter::Explanations,
+        (0, _) => RowFilter::Changes,
+        _ => RowFilter::Everything,
+    };
+    text::render(report, show, context.style)
 }
 
 fn bar(context: &CommandContext) -> ProgressBar {

@@ -1,8 +1,8 @@
 //! Source positions of tags and pins, so that findings point at lines. Reads files lazily and never fails: unreadable
 //! files have no positions.
 
+use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeMap;
-use std::sync::{Mutex, OnceLock, PoisonError};
 
 use crate::effects::repo::Repo;
 use crate::git::checkout;
@@ -14,33 +14,28 @@ use crate::report::finding::{self, FilePosition, lock_location};
 use crate::text::diagnostics::lines::SourceSpan;
 
 /// Location of a root, and positions within its files.
+#[derive(Default)]
 pub struct SourceMap {
     /// Directory of the root in the repository, found on demand.
-    root: OnceLock<String>,
+    root: OnceCell<String>,
     /// Directory of the root on this machine.
     work_tree: Option<WorkTree>,
     /// Positions in the stream files read so far.
-    streams: Mutex<BTreeMap<StreamName, BTreeMap<String, SourceSpan>>>,
-    pins: OnceLock<BTreeMap<TagId, PinLines>>,
+    streams: RefCell<BTreeMap<StreamName, BTreeMap<String, SourceSpan>>>,
+    pins: OnceCell<BTreeMap<TagId, PinLines>>,
 }
 
 impl SourceMap {
     /// Maps a root in a directory of this machine.
     pub fn of_work_tree(work_tree: WorkTree) -> Self {
-        Self { root: OnceLock::new(), work_tree: Some(work_tree), ..Self::of_remote("") }
+        Self { work_tree: Some(work_tree), ..Self::default() }
     }
 
-    /// Maps a root in directory `root` of a remote repository; its files are not available.
-    pub fn of_remote(root: &str) -> Self {
-        let root = OnceLock::from(root.to_owned());
-        Self { root, work_tree: None, streams: Mutex::default(), pins: OnceLock::new() }
-    }
-
-    /// Maps the root of a pass.
+    /// Maps the root of a pass; the files of a remote repository are not available.
     pub fn of_repo(repo: &Repo) -> Self {
         match repo {
             Repo::WorkTree(work_tree) => Self::of_work_tree(work_tree.clone()),
-            Repo::Remote { root, .. } => Self::of_remote(root),
+            Repo::Remote { root, .. } => Self { root: OnceCell::from(root.clone()), ..Self::default() },
         }
     }
 
@@ -56,7 +51,7 @@ impl SourceMap {
     /// Returns the position of a tag's definition, or the whole stream file if it is unknown.
     pub fn defined(&self, id: &TagId) -> finding::FindingLocation {
         let path = format!("streams/{}.toml", id.stream);
-        let mut streams = self.streams.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut streams = self.streams.borrow_mut();
         let known = streams.entry(id.stream.clone()).or_insert_with(|| tag_spans::tag_spans(&self.text(&path)));
         finding::FindingLocation { span: known.get(id.tag.as_str()).copied().map(FilePosition::Part), path }
     }

@@ -2,9 +2,11 @@
 
 use std::io::Write as _;
 
+use jiff::Timestamp;
+
 use crate::text::escape;
 
-use super::super::error::CliError;
+use crate::cli::CliError;
 
 /// Aligns rows in columns as wide as their widest cell; control characters in cells are escaped.
 pub fn table<const N: usize>(rows: &[[String; N]]) -> String {
@@ -42,8 +44,13 @@ pub fn print_skipped(title: &str, rows: &[[String; 3]]) -> Result<(), CliError> 
     Ok(write!(anstream::stderr(), "{title}:\n{}", table(&shown))?)
 }
 
+/// Formats a time as its age at `now`, or else in UTC.
+pub fn when(time: Timestamp, now: Option<Timestamp>) -> String {
+    now.map_or_else(|| time.to_string(), |now| age(now.duration_since(time).as_secs()))
+}
+
 /// Formats an age like `HumanDuration` of docker/go-units.
-pub fn age(seconds: i64) -> String {
+fn age(seconds: i64) -> String {
     const MINUTE: i64 = 60;
     const HOUR: i64 = 60 * MINUTE;
     const DAY: i64 = 24 * HOUR;

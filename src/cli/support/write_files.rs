@@ -1,11 +1,12 @@
 //! Writes new files into a root: all of them, or none if one exists.
 
-use std::fs;
+use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
+use std::path::Path;
 
 use crate::git::work_tree::WorkTree;
 
-use super::super::error::CliError;
+use crate::cli::CliError;
 
 /// Treatment of files that exist.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,18 +32,22 @@ pub fn write(root: &WorkTree, files: &[(String, String)], existing: ExistingFile
         let exist = if present.len() == 1 { "already exists" } else { "already exist" };
         return Err(CliError::new(format!("{} {exist}; nothing was written", present.join(", "))).help(help));
     }
-    for (path, text) in files {
-        let whole = root.0.join(path);
-        let write = || -> io::Result<()> {
-            whole.parent().map_or(Ok(()), fs::create_dir_all)?;
-            let mut options = fs::OpenOptions::new();
-            match existing {
-                ExistingFile::Refuse(_) => options.write(true).create_new(true),
-                ExistingFile::Replace => options.write(true).create(true).truncate(true),
-            };
-            options.open(&whole)?.write_all(text.as_bytes())
-        };
-        write().map_err(|error| CliError::new(format!("cannot write `{}`: {error}", whole.display())))?;
-    }
-    Ok(())
+    let mut options = OpenOptions::new();
+    match existing {
+        ExistingFile::Refuse(_) => options.write(true).create_new(true),
+        ExistingFile::Replace => options.write(true).create(true).truncate(true),
+    };
+    files.iter().try_for_each(|(path, text)| write_file(&root.0.join(path), text, &options))
+}
+
+/// Writes `text` to a file opened with `options`, and creates its directory.
+///
+/// # Errors
+/// Fails if the file cannot be opened or written.
+pub fn write_file(path: &Path, text: &str, options: &OpenOptions) -> Result<(), CliError> {
+    let write = || -> io::Result<()> {
+        path.parent().map_or(Ok(()), fs::create_dir_all)?;
+        options.open(path)?.write_all(text.as_bytes())
+    };
+    write().map_err(|error| CliError::new(format!("cannot write `{}`: {error}", path.display())))
 }

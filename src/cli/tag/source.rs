@@ -9,10 +9,7 @@ use crate::model::root::Root;
 use crate::model::stream::TagSource;
 use crate::model::stream::write::NewSource;
 
-use crate::cli::error::{CliError, usage};
-
-/// Maximum number of digests listed for an ambiguous prefix.
-const CANDIDATES: usize = 10;
+use crate::cli::CliError;
 
 /// SOURCE, recognized by its syntax alone.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,14 +74,11 @@ impl TagOrigin {
 }
 
 fn require_tag(root: &Root, id: &TagId) -> Result<(), CliError> {
-    match root.definitions.tags.contains_key(id) {
-        true => Ok(()),
-        false => {
-            let error = root.unknown_tag(&id.to_string());
-            let help = format!("{}; images start with their registry", error.help());
-            Err(CliError::usage(error.to_string()).help(help))
-        }
+    if root.definitions.tags.contains_key(id) {
+        return Ok(());
     }
+    let error = root.unknown_tag(&id.to_string());
+    Err(CliError::usage(error.to_string()).help(format!("{}; images start with their registry", error.help())))
 }
 
 fn by_digest(root: &Root, stream: &StreamName, prefix: &str) -> Result<NewSource, CliError> {
@@ -104,9 +98,7 @@ fn by_digest(root: &Root, stream: &StreamName, prefix: &str) -> Result<NewSource
         (Some((digest, (pin, is_tagged))), None) => fixed(pin, digest, is_tagged),
         (Some((first, _)), Some((second, _))) => {
             let all = [first, second].into_iter().chain(digests.map(|(digest, _)| digest));
-            let all: Vec<String> = all.take(CANDIDATES).map(|digest| format!("`{digest}`")).collect();
-            Err(CliError::usage(format!("`{prefix}` matches several digests of `{stream}`"))
-                .help(format!("use a longer prefix of one of {}", all.join(", "))))
+            Err(CliError::ambiguous(prefix, stream, all))
         }
         _ => Err(CliError::usage(format!("no tag of `{stream}` is or was pinned to `{prefix}`"))
             .help("run `pinstream history` to see digests, or name an image: `registry/repository@sha256:…`")),
@@ -121,7 +113,7 @@ fn fixed(pin: &Pin, digest: &Digest, is_tagged: bool) -> Result<NewSource, CliEr
         Some(tag) => format!("{repository}:{tag}@{digest}"),
         None => format!("{repository}@{digest}"),
     };
-    let image: ImageRef = text.parse().map_err(usage)?;
+    let image: ImageRef = text.parse()?;
     debug_assert!(matches!(image.reference(), Reference::Digest(_)));
     Ok(NewSource::Image(image, None))
 }

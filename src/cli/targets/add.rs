@@ -12,17 +12,15 @@ use crate::model::root::Root;
 use crate::model::root::coverage::ImageCoverage;
 use crate::model::settings;
 use crate::model::stream::edit::lines;
-use crate::report::exit::Exit;
 use crate::text::diagnostics::Problem;
 use crate::text::diagnostics::lines::LineIndex;
 use crate::text::toml::source::FILE_MAX;
 
-use super::super::error::CliError;
 use super::super::manifests::{self, Manifest, SearchedFiles};
-use super::super::support::context::CommandContext;
 use super::super::support::definition_edit::DefinitionEdit;
 use super::super::support::stream_names::named;
 use super::super::support::table;
+use crate::cli::{CliError, CommandContext, Exit};
 
 /// Add targets to `pinstream.toml` for images that a stream covers
 ///

@@ -5,8 +5,6 @@
 use std::io::Write as _;
 use std::sync::Arc;
 
-use crate::effects::real::RealWorld;
-use crate::effects::repo::Repo;
 use crate::git::Push;
 use crate::model::image::TagId;
 use crate::model::lock::merge::{MergedLock, merge, merge_previous};
@@ -18,9 +16,8 @@ use crate::reconcile::gather::resolve_all;
 use crate::text::diagnostics::SourceFile;
 
 use super::super::check::files::read_referenced;
-use super::super::error::CliError;
-use super::super::support::context::CommandContext;
 use super::super::support::pass_runner;
+use crate::cli::{CliError, CommandContext};
 
 /// Remedy if a side is invalid.
 const CHECK_OUT_ONE_SIDE: &str = "check out one side of the file, then run `pinstream update`";
@@ -49,7 +46,7 @@ pub(super) fn settle(context: &CommandContext) -> Result<(), CliError> {
     let tags = conflicts.iter().filter_map(|id| Some((id.clone(), root.definitions.tags.get(id)?.clone()))).collect();
     let conflicting =
         Root { definitions: Definitions { tags, ..Definitions::default() }, lock: Lock::default(), ..root };
-    let world = RealWorld::new(Repo::WorkTree(work_tree.clone()), context.policy.clone(), Box::new(|_| {}));
+    let world = context.world(&work_tree);
     let resolutions = pass_runner::runtime()?.block_on(pass_runner::interruptible(resolve_all(
         &world,
         &conflicting,

@@ -22,7 +22,8 @@ impl Digest {
         self.0.starts_with(prefix) || self.hex().starts_with(prefix)
     }
 
-    fn hex(&self) -> &str {
+    /// Returns the hexadecimal digits, without the algorithm.
+    pub fn hex(&self) -> &str {
         self.0.split_once(':').map_or(self.0.as_str(), |(_, hex)| hex)
     }
 

@@ -18,7 +18,7 @@ const GAP: usize = 48;
 const MARGIN: usize = 16;
 
 /// Position of a node.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy)]
 struct NodePosition {
     x: usize,
     /// Vertical centre of the box.
@@ -72,15 +72,14 @@ fn places(nodes: &[GraphNode]) -> Vec<NodePosition> {
     for width in &widths {
         columns.push(columns[columns.len() - 1] + width + GAP);
     }
-    let mut places = vec![NodePosition::default(); nodes.len()];
     let mut row = 0;
-    for (at, node) in nodes.iter().enumerate() {
+    let place = |(node, has_children): (&GraphNode, bool)| {
         let y = MARGIN + BOX / 2 + row * ROW;
-        places[at] = NodePosition { x: columns[node.depth], y, width: width(node) };
-        row += usize::from(!has_children[at]);
-    }
-    // A parent shares the row of its first child.
-    places
+        // A parent shares the row of its first child.
+        row += usize::from(!has_children);
+        NodePosition { x: columns[node.depth], y, width: width(node) }
+    };
+    nodes.iter().zip(has_children).map(place).collect()
 }
 
 fn width(node: &GraphNode) -> usize {

@@ -7,38 +7,23 @@ const DEPTH_MAX: usize = 64;
 
 /// Renders one line per node.
 pub(super) fn text(nodes: &[GraphNode]) -> String {
-    // True for nodes with a later sibling.
-    let mut has_next = vec![false; nodes.len()];
-    let mut last: Vec<Option<usize>> = vec![None; nodes.len()];
-    for (at, node) in nodes.iter().enumerate() {
-        if let Some(parent) = node.parent
-            && let Some(before) = last[parent].replace(at)
-        {
-            has_next[before] = true;
-        }
+    let mut lines = Vec::with_capacity(nodes.len());
+    // From the last node to the first; true for each depth at which a sibling of the node or of its ancestor was seen.
+    let mut has_next: Vec<bool> = Vec::new();
+    for GraphNode { label, depth, .. } in nodes.iter().rev() {
+        has_next.resize(depth + 1, false);
+        let shown = depth.saturating_sub(DEPTH_MAX - 1).max(1).min(*depth)..*depth;
+        let above: String = has_next[shown].iter().map(|has_next| if *has_next { "│   " } else { "    " }).collect();
+        let branch = match (depth, has_next[*depth]) {
+            (0, _) => "",
+            (_, true) => "├── ",
+            (_, false) => "└── ",
+        };
+        lines.push(format!("{above}{branch}{label}\n"));
+        has_next[*depth] = true;
     }
-    let mut out = String::new();
-    for (at, node) in nodes.iter().enumerate() {
-        let mut above = Vec::new();
-        let mut next = Some(at);
-        while let Some(at) = next.filter(|_| above.len() < DEPTH_MAX) {
-            if nodes[at].parent.is_some() {
-                above.push(has_next[at]);
-            }
-            next = nodes[at].parent;
-        }
-        for (level, has_next) in above.iter().enumerate().rev() {
-            out.push_str(match (level, has_next) {
-                (0, true) => "├── ",
-                (0, false) => "└── ",
-                (_, true) => "│   ",
-                (_, false) => "    ",
-            });
-        }
-        out.push_str(&node.label);
-        out.push('\n');
-    }
-    out
+    lines.reverse();
+    lines.concat()
 }
 
 #[cfg(test)]

@@ -23,7 +23,7 @@ use crate::proposal::marker;
 use crate::reconcile::gather::open_branches::OpenBranch;
 use crate::reconcile::shard_branches::ShardBranches;
 use crate::reconcile::{Attempt, PassError, branch_scope, target_edits};
-use crate::report::message::{self as messages, ProposalDefaults};
+use crate::report::message as messages;
 use crate::report::{ProposalRow, ReportError};
 use crate::text::diagnostics::Problems;
 use crate::text::template::Template;
@@ -216,8 +216,7 @@ fn texts(context: &Context<'_>, message: &str, changes: &[PinChange]) -> Result<
     }
     let mut text = body::write(changes, diffs);
     let render = |template: &Template, title: &str, text: &str| {
-        messages::proposal_text(template, changes, diffs, ProposalDefaults { title, body: text })
-            .map_err(|problem| Problems(vec![problem]))
+        messages::proposal_text(template, changes, diffs, title, text).map_err(|problem| Problems(vec![problem]))
     };
     let titled = publish.title.as_ref().map(|template| render(template, &title, &text)).transpose()?;
     text = publish.body.as_ref().map(|template| render(template, &title, &text)).transpose()?.unwrap_or(text);

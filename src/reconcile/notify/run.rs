@@ -10,6 +10,7 @@ use crate::model::settings::Hook;
 use crate::model::state::State;
 use crate::reconcile::PassError;
 use crate::report::event::EventContext;
+use crate::report::v1::encode;
 use crate::report::v1::event::EventV1;
 use crate::report::{HookOutcome, HookRow};
 
@@ -102,7 +103,7 @@ impl<W: World> Notifier<'_, W> {
             files,
             pass_env: hook.env.clone(),
             env: environment(hook, event, changes),
-            stdin: event.to_json(),
+            stdin: encode(&event),
             timeout: hook.timeout,
         })
     }

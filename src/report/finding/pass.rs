@@ -1,6 +1,6 @@
 //! Converts a pass to findings.
 
-use super::{Finding, FindingLocation, Rule, RunResults, Severity, Subject, lock_location};
+use super::{FilePosition, Finding, FindingLocation, Rule, RunResults, Severity, Subject, lock_location};
 use crate::model::image::TagId;
 use crate::model::lock::diff::PinSide;
 use crate::model::settings::FILE_NAME;
@@ -8,10 +8,11 @@ use crate::model::settings::adoption_rules::{HeldUpdate, HoldReason};
 use crate::registry::FailureKind;
 use crate::report::exit::Exit;
 use crate::report::pass::{
-    FileRow, HookOutcome, HookRow, PassEnd, ProposalOutcome, ProposalRow, Report, ReportError, count_changes,
+    FileRow, HookOutcome, HookRow, PassEnd, ProposalOutcome, ProposalRow, Report, ReportError, count,
 };
 use crate::report::tag::{TagOutcome, TagRow};
 use crate::report::text;
+use crate::report::v1::words::{KindV1, word};
 
 /// Adds the rows of `report`. Changes are errors if `drift` is one; `defined` locates the definition of a tag.
 pub fn add_report(results: &mut RunResults, report: &Report, drift: Exit, defined: &dyn Fn(&TagId) -> FindingLocation) {
@@ -63,7 +64,8 @@ fn tag_finding(row: &TagRow, report: &Report, drift: Exit) -> Option<Finding> {
                 FailureKind::Refused | FailureKind::Integrity => Rule::Refused,
                 _ => Rule::Resolve,
             };
-            let message = format!("`{tag}` could not be resolved: {}: {}", error.kind.word(), error.message);
+            let message =
+                format!("`{tag}` could not be resolved: {}: {}", word(KindV1::from(error.kind)), error.message);
             new(rule, Severity::Error, message).help(error.help.as_deref())
         }
         TagOutcome::Held(HeldUpdate { digest, reason: kept }) => {
@@ -115,10 +117,8 @@ fn file_finding(file: &FileRow, report: &Report, drift: Exit) -> Finding {
     let level = if drift == Exit::Success { Severity::Note } else { Severity::Error };
     let verb = if report.end == PassEnd::Planned { "would be" } else { "were" };
     let message = format!("pins {verb} written to `{}`, {}", file.path, file.line_list(usize::MAX));
-    let place = match file.lines.first() {
-        Some(line) => FindingLocation::line(&*file.path, *line),
-        None => FindingLocation::whole(&*file.path),
-    };
+    let span = file.lines.first().map(|line| FilePosition::Line(*line));
+    let place = FindingLocation { path: file.path.clone(), span };
     Finding::new(Rule::Target, level, Subject::new(&file.path, "targets"), &message).at(place)
 }
 
@@ -131,7 +131,8 @@ fn add_proposal(results: &mut RunResults, row: &ProposalRow, errors: &[ReportErr
         ProposalOutcome::Failed(_) => Severity::Error,
     };
     let detail = row.outcome.reason().or(row.url.as_deref()).map(|detail| format!(": {detail}")).unwrap_or_default();
-    let message = format!("proposal `{}` ({}) {}{detail}", row.branch, count_changes(row.changes), row.outcome.word());
+    let message =
+        format!("proposal `{}` ({}) {}{detail}", row.branch, count(row.changes, "change"), row.outcome.word());
     let error = errors.iter().find(|error| row.outcome.reason() == Some(error.message.as_str()));
     let finding = Finding::new(Rule::Proposal, level, subject, &message);
     results.add(finding.help(error.and_then(|error| error.help.as_deref())).at(FindingLocation::whole(FILE_NAME)));
@@ -145,5 +146,5 @@ fn add_hook(results: &mut RunResults, row: &HookRow) {
         HookOutcome::Running | HookOutcome::Pending => Severity::Note,
     };
     let finding = Finding::new(Rule::Hook, level, subject, &format!("hook `{}` {}", row.name, row.summary()));
-    results.add(finding.with_output(&row.output).at(FindingLocation::whole(FILE_NAME)));
+    results.add(Finding { output: row.output.clone(), ..finding }.at(FindingLocation::whole(FILE_NAME)));
 }

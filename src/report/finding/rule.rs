@@ -1,7 +1,10 @@
 //! Kinds of findings: stable codes and their descriptions.
 
-/// Kind of a finding.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+use serde::Serialize;
+
+/// Kind of a finding; serialized as its stable code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Rule {
     /// Invalid definition file.
     Definition,
@@ -51,26 +54,6 @@ impl Rule {
         Self::Proposal,
         Self::Run,
     ];
-
-    /// Returns the stable code.
-    pub fn code(self) -> &'static str {
-        match self {
-            Self::Definition => "definition",
-            Self::Policy => "policy",
-            Self::Lock => "lock",
-            Self::HandEdited => "hand-edited",
-            Self::Unverified => "unverified",
-            Self::Target => "target",
-            Self::Image => "image",
-            Self::Change => "change",
-            Self::Held => "held",
-            Self::Resolve => "resolve",
-            Self::Refused => "refused",
-            Self::Hook => "hook",
-            Self::Proposal => "proposal",
-            Self::Run => "run",
-        }
-    }
 
     /// Describes the rule in one sentence.
     pub fn description(self) -> &'static str {
@@ -125,11 +108,11 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::report::sample;
+    use crate::report::tests::sample;
 
     #[test]
     fn codes_are_unique_and_descriptions_are_sentences() {
-        assert_eq!(Rule::ALL.map(Rule::code).iter().collect::<BTreeSet<_>>().len(), Rule::ALL.len());
+        assert_eq!(Rule::ALL.iter().collect::<BTreeSet<_>>().len(), Rule::ALL.len());
         assert!(Rule::ALL.iter().all(|rule| rule.description().ends_with('.') && rule.help().ends_with('.')));
         let all = [sample::results(), sample::of_pass()].map(|results| results.findings).concat();
         let used: BTreeSet<Rule> = all.iter().map(|finding| finding.rule).collect();

@@ -1,12 +1,11 @@
 //! Template context of changes: the keys of `pinstream.event/v1`, with values that are safe anywhere.
 
-use serde::Serialize;
-
 use super::default::{LINES_MAX, subject, version_chars, version_chars_and};
 use crate::image_diff::{Explanation, Explanations, summary};
 use crate::model::image::{Digest, ImageRef, PinnedRef};
-use crate::model::lock::diff::{ChangeKind, PinChange, PinSide};
+use crate::model::lock::diff::{PinChange, PinSide};
 use crate::report::v1::explanation::{BaseV1, DifferenceV1, ExplanationV1, LayersV1, SidesV1};
+use crate::report::v1::words::{ChangeKindV1, word};
 use crate::text::template::context::{
     BaseContext, ChangeContext, DifferenceContext, LayersContext, SideContext, SidesContext, TemplateContext,
 };
@@ -31,11 +30,6 @@ pub(super) fn template_context(changes: &[PinChange], explained: &Explanations, 
 }
 
 fn change_context(one: &PinChange, explanation: Option<&Explanation>) -> ChangeContext {
-    let change = match one.kind {
-        ChangeKind::Added { .. } => "added",
-        ChangeKind::Updated { .. } => "updated",
-        ChangeKind::Removed { .. } => "removed",
-    };
     let pinned = |side: &PinSide| PinnedRef { image: one.image.clone(), digest: side.digest.clone() }.to_string();
     let plain = ChangeContext {
         id: one.tag.to_string(),
@@ -43,7 +37,7 @@ fn change_context(one: &PinChange, explanation: Option<&Explanation>) -> ChangeC
         tag: one.tag.tag.to_string(),
         follow: one.follow.as_ref().map(ToString::to_string),
         image: one.image.to_string(),
-        change: change.to_owned(),
+        change: word(ChangeKindV1::from(&one.kind)),
         old: one.before().map(side),
         new: one.after().map(side),
         reference: one.after().map(pinned),
@@ -108,13 +102,7 @@ fn base_of(base: BaseV1) -> BaseContext {
 fn difference(difference: DifferenceV1) -> DifferenceContext {
     let DifferenceV1 { what, name, old, new } = difference;
     let [name, old, new] = [name, old, new].map(|text| text.as_deref().map(version_chars));
-    DifferenceContext { what: word(&what), name, old, new }
-}
-
-/// Returns the string that JSON uses.
-fn word(what: &impl Serialize) -> String {
-    let value = serde_json::to_value(what).unwrap_or_default();
-    value.as_str().map(str::to_owned).unwrap_or_default()
+    DifferenceContext { what: word(what), name, old, new }
 }
 
 #[cfg(test)]

@@ -3,12 +3,12 @@
 //! Text from images is reduced to the characters of versions, and links to those of forge URLs: no `@name`, no
 //! `[skip ci]`, no trailer and no line break can come from a label.
 
-use std::fmt::Write as _;
 use std::sync::Arc;
 
 use crate::formats::EditedFile;
-use crate::image_diff::{Explanation, Explanations};
+use crate::image_diff::{Explanation, Explanations, arrow};
 use crate::model::lock::diff::{PinChange, PinSide};
+use crate::report::pass::count;
 
 /// Maximum characters of a subject, which tools show whole.
 const SUBJECT_MAX: usize = 72;
@@ -20,42 +20,42 @@ const VERSION_MAX: usize = 40;
 /// Writes the message of a commit with `changes`; without changes, only names or details of pins differ. An explanation
 /// shared by several changes follows the first of them.
 pub(super) fn default_message(changes: &[PinChange], explained: &Explanations) -> String {
-    let mut out = subject(changes);
-    out.push('\n');
     let mut shown: Vec<&Arc<Explanation>> = Vec::new();
-    for (at, change) in changes.iter().enumerate().take(LINES_MAX) {
-        out.push_str(if at == 0 { "\n- " } else { "- " });
+    let item = |change: &PinChange| {
         let explanation = explained.get(&change.tag);
         let class = explanation.and_then(|one| one.class).map(|class| format!(", {class}")).unwrap_or_default();
-        // Writing to a `String` does not fail.
-        let _ = writeln!(out, "{}{class}", line(change));
-        let Some(one) = explanation.filter(|one| !shown.iter().any(|other| Arc::ptr_eq(other, one))) else { continue };
-        shown.push(one);
-        one.warnings().iter().chain(&one.compare).for_each(|text| {
-            let _ = writeln!(out, "  {text}");
-        });
-    }
-    if changes.len() > LINES_MAX {
-        let _ = writeln!(out, "- and {} more", changes.len() - LINES_MAX);
-    }
-    out
+        let mut item = format!("{}{class}", line(change));
+        if let Some(one) = explanation.filter(|one| !shown.iter().any(|other| Arc::ptr_eq(other, one))) {
+            shown.push(one);
+            item.extend(one.warnings().iter().chain(&one.compare).map(|text| format!("\n  {text}")));
+        }
+        item
+    };
+    list(subject(changes), changes.iter().map(item))
 }
 
 /// Writes the message of a commit that changes no pin and only writes pins to target files.
 pub fn target_edits_message(edited: &[EditedFile]) -> String {
-    let mut out = match edited {
-        [_] => "chore(images): write pins into 1 file\n".to_owned(),
-        several => format!("chore(images): write pins into {} files\n", several.len()),
-    };
-    for (at, file) in edited.iter().enumerate().take(LINES_MAX) {
-        out.push_str(if at == 0 { "\n- " } else { "- " });
+    let item = |file: &EditedFile| {
         let mut tags: Vec<String> = file.edits.iter().map(|edit| edit.from.to_string()).collect();
         tags.sort();
         tags.dedup();
-        let _ = writeln!(out, "{}: {}", file.path, tags.join(", "));
+        format!("{}: {}", file.path, tags.join(", "))
+    };
+    list(format!("chore(images): write pins into {}", count(edited.len(), "file")), edited.iter().map(item))
+}
+
+/// Appends a list of the first `items` to a subject.
+fn list(subject: String, items: impl ExactSizeIterator<Item = String>) -> String {
+    let more = items.len().saturating_sub(LINES_MAX);
+    let mut out = subject + "\n";
+    for (at, item) in items.take(LINES_MAX).enumerate() {
+        out.push_str(if at == 0 { "\n- " } else { "- " });
+        out.push_str(&item);
+        out.push('\n');
     }
-    if edited.len() > LINES_MAX {
-        let _ = writeln!(out, "- and {} more", edited.len() - LINES_MAX);
+    if more > 0 {
+        out.push_str(&format!("- and {more} more\n"));
     }
     out
 }
@@ -76,20 +76,16 @@ pub(super) fn subject(changes: &[PinChange]) -> String {
 
 fn line(change: &PinChange) -> String {
     let version = |side: &PinSide| side.version.as_deref().map(version_chars).filter(|version| !version.is_empty());
-    let [old, new] = [change.before(), change.after()].map(|side| side.and_then(version));
     let digests = match (change.before(), change.after()) {
         (Some(old), Some(new)) => format!("{} → {}", old.digest.short(), new.digest.short()),
         (None, Some(new)) => format!("added at {}", new.digest.short()),
         (Some(old), None) => format!("removed, was {}", old.digest.short()),
         (None, None) => String::new(),
     };
-    let versions = match (old, new) {
-        (Some(old), Some(new)) if old == new => format!(" ({new})"),
-        (Some(old), Some(new)) => format!(" ({old} → {new})"),
-        (Some(one), None) | (None, Some(one)) => format!(" ({one})"),
-        (None, None) => String::new(),
-    };
-    format!("{}: {digests}{versions}", change.tag)
+    match arrow(change.before().and_then(version), change.after().and_then(version)) {
+        versions if versions.is_empty() => format!("{}: {digests}", change.tag),
+        versions => format!("{}: {digests} ({versions})", change.tag),
+    }
 }
 
 /// Replaces characters that do not occur in versions.
@@ -110,7 +106,7 @@ mod tests {
     use super::*;
     use crate::model::lock::diff::ChangeKind;
     use crate::model::lock::{Lock, diff, sample};
-    use crate::report::sample::side;
+    use crate::report::tests::sample::side;
 
     fn change(tag: &str, old: Option<PinSide>, new: Option<PinSide>) -> PinChange {
         let change = match (old, new) {

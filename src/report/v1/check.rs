@@ -3,7 +3,6 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::encode;
 use super::report::ReportV1;
 use super::words::FindingKindV1;
 
@@ -80,16 +79,4 @@ pub struct ImageV1 {
     /// Reason why the value is not a valid image.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
-}
-
-impl CheckV1 {
-    /// Encodes the result as JSON text.
-    pub fn to_json(&self) -> String {
-        encode(self)
-    }
-}
-
-/// Generates the JSON schema of a check result.
-pub fn schema() -> schemars::Schema {
-    schemars::schema_for!(CheckV1)
 }

@@ -3,9 +3,9 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::SideV1;
 use super::explanation::ExplanationV1;
 use super::words::ChangeKindV1;
-use super::{SideV1, encode};
 
 /// Name and version of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
@@ -62,16 +62,4 @@ pub struct ChangeV1 {
     /// Differences between the old and the new image; absent if the tag was added or removed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub explanation: Option<ExplanationV1>,
-}
-
-impl EventV1 {
-    /// Encodes the event as JSON text.
-    pub fn to_json(&self) -> String {
-        encode(self)
-    }
-}
-
-/// Generates the JSON schema of an event.
-pub fn schema() -> schemars::Schema {
-    schemars::schema_for!(EventV1)
 }

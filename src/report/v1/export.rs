@@ -5,8 +5,6 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::encode;
-
 /// Name and version of an export.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub enum ExportSchema {
@@ -57,21 +55,4 @@ pub struct ExportedV1 {
     pub previous: Vec<String>,
     /// Annotations of the tag's definition.
     pub annotations: BTreeMap<String, String>,
-}
-
-impl ExportV1 {
-    /// Wraps `pins` in a document.
-    pub fn new(pins: Vec<ExportedV1>) -> Self {
-        Self { schema: ExportSchema::V1, pins }
-    }
-
-    /// Encodes the export as JSON text.
-    pub fn to_json(&self) -> String {
-        encode(self)
-    }
-}
-
-/// Generates the JSON schema of an export.
-pub fn schema() -> schemars::Schema {
-    schemars::schema_for!(ExportV1)
 }

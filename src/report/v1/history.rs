@@ -3,8 +3,6 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::encode;
-
 /// Name and version of a history.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub enum HistorySchema {
@@ -58,21 +56,4 @@ pub struct PinChangeV1 {
     /// Proposal that was merged, according to the commit message.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub proposal: Option<String>,
-}
-
-impl HistoryV1 {
-    /// Wraps the histories of `tags` in a document.
-    pub fn new(complete: bool, tags: Vec<TagHistoryV1>) -> Self {
-        Self { schema: HistorySchema::V1, complete, tags }
-    }
-
-    /// Encodes the history as JSON text.
-    pub fn to_json(&self) -> String {
-        encode(self)
-    }
-}
-
-/// Generates the JSON schema of a history.
-pub fn schema() -> schemars::Schema {
-    schemars::schema_for!(HistoryV1)
 }

@@ -3,8 +3,8 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::SideV1;
 use super::words::StatusV1;
-use super::{SideV1, encode};
 
 /// Name and version of a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
@@ -49,21 +49,4 @@ pub struct PinV1 {
     pub created: Option<String>,
     /// State of the pin relative to the definition.
     pub status: StatusV1,
-}
-
-impl ListV1 {
-    /// Wraps `tags` in a document.
-    pub fn new(tags: Vec<PinV1>) -> Self {
-        Self { schema: ListSchema::V1, tags }
-    }
-
-    /// Encodes the list as JSON text.
-    pub fn to_json(&self) -> String {
-        encode(self)
-    }
-}
-
-/// Generates the JSON schema of a list.
-pub fn schema() -> schemars::Schema {
-    schemars::schema_for!(ListV1)
 }

@@ -3,9 +3,9 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::SideV1;
 use super::explanation::ExplanationV1;
 use super::words::{EndV1, HookOutcomeV1, KindV1, OutcomeV1, ProposalOutcomeV1, SkipReasonV1};
-use super::{SideV1, encode};
 
 /// Name and version of a report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
@@ -166,16 +166,4 @@ pub struct HookV1 {
     pub code: Option<i32>,
     /// Output of its process, truncated.
     pub output: String,
-}
-
-impl ReportV1 {
-    /// Encodes the report as JSON text.
-    pub fn to_json(&self) -> String {
-        encode(self)
-    }
-}
-
-/// Generates the JSON schema of a report.
-pub fn schema() -> schemars::Schema {
-    schemars::schema_for!(ReportV1)
 }

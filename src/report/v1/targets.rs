@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::encode;
 use super::words::TargetStatusV1;
 
 /// Name and version of a list of targets.
@@ -48,21 +47,4 @@ pub struct TargetSiteV1 {
     /// Reason why nothing is selected.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
-}
-
-impl TargetsV1 {
-    /// Wraps `sites` in a document.
-    pub fn new(sites: Vec<TargetSiteV1>) -> Self {
-        Self { schema: TargetsSchema::V1, sites }
-    }
-
-    /// Encodes the list as JSON text.
-    pub fn to_json(&self) -> String {
-        encode(self)
-    }
-}
-
-/// Generates the JSON schema of a list of targets.
-pub fn schema() -> schemars::Schema {
-    schemars::schema_for!(TargetsV1)
 }

@@ -3,6 +3,12 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
+/// Returns the word for `value`, a variant of a type without fields.
+pub(crate) fn word(value: impl Serialize) -> String {
+    // Such a value is serialized as a string.
+    serde_json::to_value(value).ok().and_then(|word| word.as_str().map(str::to_owned)).unwrap_or_default()
+}
+
 /// End of a pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -134,7 +140,7 @@ pub enum ChangeKindV1 {
 }
 
 /// State of a tag's pin relative to its definition.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum StatusV1 {
     /// The pin matches the definition.

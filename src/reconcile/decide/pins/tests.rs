@@ -14,6 +14,7 @@ use crate::model::state::memory::{SoakingDigest, TagMemory};
 use crate::reconcile::gather::images::FetchedImage;
 use crate::registry::FailureKind;
 use crate::registry::manifest::{ManifestContent, VerifiedManifest};
+use crate::report::v1::words::{KindV1, word};
 
 fn definitions(tags: &str) -> Definitions {
     let stream = format!("[tags]\n{tags}");
@@ -71,7 +72,7 @@ fn shown(Pinned { lock, failures }: &Pinned) -> String {
         format!("{}={}{previous:?}", id.tag, digit(&pin.digest)).replace('"', "")
     };
     let mut all: Vec<String> = lock.pins.iter().map(pin).collect();
-    all.extend(failures.iter().map(|(id, error)| format!("{}!{}", id.tag, error.kind.word())));
+    all.extend(failures.iter().map(|(id, error)| format!("{}!{}", id.tag, word(KindV1::from(error.kind)))));
     all.join(" ")
 }
 

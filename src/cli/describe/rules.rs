@@ -4,10 +4,10 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use crate::model::settings::adoption_rules::{AdoptionRules, Hold, OnRollback};
-use crate::model::stream::{Tag, TagSource};
+use crate::model::stream::Tag;
 
 /// Lists the rules by which a tag is updated, one sentence each. Texts of the definitions are included as they are.
-pub fn update_rules(tag: &Tag) -> Vec<String> {
+pub(super) fn update_rules(tag: &Tag) -> Vec<String> {
     let mut lines = Vec::new();
     lines.extend(tag.schedule.as_ref().map(|schedule| format!("schedule: {schedule}")));
     if !tag.platforms.is_empty() {
@@ -22,10 +22,7 @@ pub fn update_rules(tag: &Tag) -> Vec<String> {
     }
     lines.extend(allow.map(|allow| format!("allows {} version changes at most", allow.as_str())));
     // Followers roll back with the tag that they follow by default.
-    let default = match tag.source {
-        TagSource::Image { .. } | TagSource::Select { .. } => OnRollback::Hold,
-        TagSource::Follow(_) | TagSource::Remote(_) => OnRollback::Allow,
-    };
+    let default = if tag.source.followed().is_some() { OnRollback::Allow } else { OnRollback::Hold };
     if *on_rollback != default {
         let word = match on_rollback {
             OnRollback::Hold => "held",
@@ -38,7 +35,7 @@ pub fn update_rules(tag: &Tag) -> Vec<String> {
 }
 
 /// Lists what keeps a tag from being updated: `hold` and rejected digests.
-pub fn restrictions(tag: &Tag) -> Vec<String> {
+pub(super) fn restrictions(tag: &Tag) -> Vec<String> {
     let Some(rules) = &tag.adoption else { return Vec::new() };
     let mut lines = Vec::new();
     if let Some(Hold { reason, until }) = &rules.hold {

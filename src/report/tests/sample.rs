@@ -2,10 +2,6 @@
 
 use std::sync::Arc;
 
-use super::exit::Exit;
-use super::finding::{Finding, FindingLocation, Rule, RunResults, Severity, Subject, lock_location, pass};
-use super::pass::{FileRow, HookOutcome, HookRow, PassEnd, RemoteRow, Report};
-use super::tag::{TagOutcome, TagRow};
 use crate::git::CommitId;
 use crate::hook::HookExit;
 use crate::model::image::class::VersionLevel;
@@ -13,6 +9,10 @@ use crate::model::lock::diff::PinSide;
 pub(crate) use crate::model::lock::sample::digest;
 use crate::model::settings::adoption_rules::{HeldUpdate, Hold, HoldReason};
 use crate::registry::{FailureKind, ResolveError};
+use crate::report::exit::Exit;
+use crate::report::finding::{Finding, FindingLocation, Rule, RunResults, Severity, Subject, lock_location, pass};
+use crate::report::pass::{FileRow, HookOutcome, HookRow, PassEnd, RemoteRow, Report};
+use crate::report::tag::{TagOutcome, TagRow};
 use crate::text::diagnostics::{Problem, SourceFile};
 
 /// Returns one side of a change.
