@@ -30,24 +30,23 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use globset::GlobMatcher;
-use reqwest::header::HeaderValue;
 use reqwest::{Method, StatusCode};
 use url::Url;
 
+use crate::http::UrlOrigin;
 use crate::model::image::{Digest, ImageRef, Reference, RegistryHost, Repository, TagName};
 use crate::model::settings::RegistrySettings;
 use auth_cache::AuthCache;
-use client::{Endpoint, RegistryClient};
+use client::{Endpoint, RegistryRequest};
+use credentials::CredentialStore;
 pub use error::{FailureKind, RegistrySetupError, ResolveError};
-use head::DigestHint;
 use host::Host;
 use manifest::{Descriptor, MANIFEST_MAX, VerifiedManifest};
 use pages::PagedList;
-use redirect::RegistryRequest;
-use setup::RegistryParts;
 pub use setup::{RegistryConfig, RegistryPolicy};
-use transport::RegistryReply;
+use slot::AuthSlot;
 pub use transport::RequestCounts;
+use transport::{RegistryReply, RegistryTransport};
 
 /// Largest blob that is read, in bytes; image configurations have a few kilobytes.
 const BLOB_MAX: usize = 4 << 20;
@@ -58,21 +57,15 @@ pub struct Registry {
     settings: BTreeMap<RegistryHost, RegistrySettings>,
     allowed: Option<Vec<GlobMatcher>>,
     endpoints: Mutex<HashMap<RegistryHost, Arc<Endpoint>>>,
-    client: RegistryClient,
-    accept: HeaderValue,
+    transport: RegistryTransport,
+    credentials: CredentialStore,
+    /// Anonymous tokens for servers that registries redirect to, by origin and repository.
+    guests: Mutex<HashMap<(UrlOrigin, String), Arc<AuthSlot>>>,
+    /// Origins that the operator trusts as token servers.
+    trusted: Vec<UrlOrigin>,
 }
 
 impl Registry {
-    /// Creates a client; sends nothing.
-    ///
-    /// # Errors
-    /// If an authority, a credential file, a proxy or a rule of the policy is invalid.
-    pub fn new(config: RegistryConfig) -> Result<Self, RegistrySetupError> {
-        let RegistryParts { settings, allowed, client } = config.build()?;
-        let accept = HeaderValue::from_static(manifest::ACCEPT);
-        Ok(Self { settings, allowed, endpoints: Mutex::default(), client, accept })
-    }
-
     /// Announces the repositories that will be requested, so that they can share tokens.
     pub fn announce(&self, repositories: &[Repository]) {
         for repository in repositories {
@@ -118,7 +111,7 @@ impl Registry {
         let size = usize::try_from(descriptor.size).unwrap_or(usize::MAX);
         if size > BLOB_MAX {
             let message = format!("blob {} of `{repository}` is larger than 4 MiB", digest.short());
-            return Err(ResolveError::new(FailureKind::Integrity, message));
+            return Err(ResolveError::integrity(message));
         }
         self.first(repository, |place| async move {
             let url = place.url(&format!("blobs/{digest}"))?;
@@ -147,41 +140,39 @@ impl Registry {
 
     /// Returns the number of requests so far.
     pub fn counts(&self) -> RequestCounts {
-        self.client.follower.transport.counts()
+        self.transport.counts()
     }
 
     async fn digest_at(&self, image: &ImageRef, place: &RepositoryAt, tag: &TagName) -> Result<Digest, ResolveError> {
         let url = place.url(&format!("manifests/{tag}"))?;
-        let accept = Some(self.accept.clone());
+        let accept = Some(manifest::ACCEPT);
         let request = RegistryRequest { method: Method::HEAD, path: &place.path, url, accept, max: 0 };
-        let reply = self.client.send(&place.endpoint, &request).await?;
+        let reply = self.send(&place.endpoint, &request).await?;
         let name = image.to_string();
         place.expect_ok(&reply, &name)?;
-        match head::parse(&reply.headers, place.host().name.as_str())? {
-            DigestHint::Digest(digest) => Ok(digest),
-            DigestHint::Missing => {
-                let reply = self.get_manifest(place, tag.as_str()).await?;
-                place.expect_ok(&reply, &name)?;
-                manifest::check_media_type(manifest::essence(head::content_type(&reply.headers)))?;
-                Ok(Digest::sha256(&reply.body))
-            }
+        if let Some(digest) = head::parse(&reply.headers, place.host().name.as_str())? {
+            return Ok(digest);
         }
+        let reply = self.get_manifest(place, tag.as_str()).await?;
+        place.expect_ok(&reply, &name)?;
+        manifest::check_media_type(manifest::essence(head::content_type(&reply.headers)))?;
+        Ok(Digest::sha256(&reply.body))
     }
 
     async fn get_manifest(&self, place: &RepositoryAt, reference: &str) -> Result<RegistryReply, ResolveError> {
         let url = place.url(&format!("manifests/{reference}"))?;
-        self.get(place, url, Some(self.accept.clone()), MANIFEST_MAX).await
+        self.get(place, url, Some(manifest::ACCEPT), MANIFEST_MAX).await
     }
 
     async fn get(
         &self,
         place: &RepositoryAt,
         url: Url,
-        accept: Option<HeaderValue>,
+        accept: Option<&'static str>,
         max: usize,
     ) -> Result<RegistryReply, ResolveError> {
         let request = RegistryRequest { method: Method::GET, path: &place.path, url, accept, max };
-        self.client.send(&place.endpoint, &request).await
+        self.send(&place.endpoint, &request).await
     }
 
     /// Fetches all pages of a list.
@@ -231,7 +222,7 @@ impl Registry {
             match request(place).await {
                 Ok(found) => return Ok(found),
                 Err(error) => {
-                    let error = error.redacted(&self.client.follower.transport.http.redactor);
+                    let error = error.redacted(&self.transport.http.redactor);
                     tracing::debug!("{error}");
                     failure = Some(error);
                 }
@@ -253,12 +244,12 @@ impl Registry {
         if let Some(allowed) = &self.allowed
             && !allowed.iter().any(|glob| glob.is_match(name.as_str()))
         {
-            return Err(ResolveError::new(FailureKind::Refused, format!("the policy does not allow `{name}`"))
+            return Err(ResolveError::refused(format!("the policy does not allow `{name}`"))
                 .help("add the registry to `registries` in the `--policy` file"));
         }
         let default = RegistrySettings::default();
         let host = Host::new(name, self.settings.get(name).unwrap_or(&default))
-            .ok_or_else(|| ResolveError::new(FailureKind::Refused, format!("`{name}` is not a valid host name")))?;
+            .ok_or_else(|| ResolveError::refused(format!("`{name}` is not a valid host name")))?;
         let endpoint = Arc::new(Endpoint { host, auth: AuthCache::default() });
         endpoints.insert(name.clone(), Arc::clone(&endpoint));
         Ok(endpoint)
@@ -278,7 +269,7 @@ impl RepositoryAt {
 
     fn url(&self, rest: &str) -> Result<Url, ResolveError> {
         Url::parse(&format!("{}/v2/{}/{rest}", self.host().origin, self.path))
-            .map_err(|_| ResolveError::new(FailureKind::Refused, format!("`{}` is not valid in a URL", self.path)))
+            .map_err(|_| ResolveError::refused(format!("`{}` is not valid in a URL", self.path)))
     }
 
     /// Checks that the status of a response for `object` is 200.

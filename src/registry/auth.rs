@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use reqwest::header::HeaderMap;
 
-use super::challenge::{self, UnusableChallenge};
+use super::challenge;
 use super::credentials::CredentialStore;
 use super::error::ResolveError;
 use super::host::Host;
@@ -19,9 +19,10 @@ use super::transport::RegistryTransport;
 use crate::http::UrlOrigin;
 
 /// Authentication scheme of a registry.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub(super) enum AuthScheme {
     /// No response yet.
+    #[default]
     Unknown,
     /// No authentication.
     Anonymous,
@@ -60,7 +61,7 @@ impl AuthDemand {
         if challenges.iter().any(|challenge| challenge.scheme == "basic") {
             return Ok(Self { scheme: AuthScheme::Basic, repository: None, is_expired: false });
         }
-        let message = format!("`{}` returned 401 {}", host.name, UnusableChallenge::new(headers));
+        let message = format!("`{}` returned 401 {}", host.name, challenge::describe_unusable(headers));
         Err(ResolveError::unauthorized(&host.name, message))
     }
 }

@@ -8,7 +8,7 @@ mod config_file;
 mod credential;
 mod helper;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -128,19 +128,6 @@ impl CredentialStore {
         }
         found.sort_by(|(a, x), (b, y)| b.cmp(a).then_with(|| x.cmp(y)));
         found.into_iter().map(|(_, candidate)| candidate).collect()
-    }
-
-    /// Groups repositories of one host by their candidates.
-    pub(super) fn group<'a>(
-        &self,
-        host: &Host,
-        paths: impl Iterator<Item = &'a str>,
-    ) -> BTreeMap<Vec<CredentialCandidate>, BTreeSet<&'a str>> {
-        let mut groups: BTreeMap<Vec<CredentialCandidate>, BTreeSet<&str>> = BTreeMap::new();
-        for path in paths {
-            groups.entry(self.candidates(host, path)).or_default().insert(path);
-        }
-        groups
     }
 
     /// Returns the credential of `candidate`; none if its entry is empty or broken. Runs its helper at most once per 15

@@ -32,7 +32,7 @@ pub(super) struct SlotState {
     pub(super) candidate: usize,
     /// When a credential was last rejected for these repositories.
     pub(super) rejected_at: Option<Duration>,
-    grant: Grant,
+    pub(super) grant: Grant,
     /// Number of grants, so that the rejection of an old one does not void a new one.
     stamp: u64,
 }
@@ -79,14 +79,21 @@ pub(super) struct Rejection {
     pub(super) is_expired: bool,
 }
 
+/// Realm and name that a registry uses for one repository, if they differ from ours.
+#[derive(Default)]
+pub(super) struct RepositoryNames {
+    pub(super) realm: Option<Arc<Realm>>,
+    pub(super) repository: Option<String>,
+}
+
 /// Next step after a rejection.
 pub(super) enum AuthStep {
     /// Send again with another credential.
     Retry,
     /// Send again with a new token.
     Renewed,
-    /// Give the repository a slot of its own, with the realm and the name that the registry uses.
-    Split { realm: Option<Arc<Realm>>, repository: Option<String> },
+    /// Give the repository a slot of its own.
+    Split(RepositoryNames),
     /// Give up; the text completes "`registry` …".
     Denied(String),
 }
@@ -138,11 +145,6 @@ impl AuthSlot {
 }
 
 impl SlotState {
-    /// Returns the current grant.
-    pub(super) fn grant(&self) -> &Grant {
-        &self.grant
-    }
-
     /// Stores a new header.
     pub(super) fn grant_header(&mut self, header: HeaderValue, until: Duration) {
         self.grant = Grant::Header { header, until };
@@ -153,12 +155,6 @@ impl SlotState {
     pub(super) fn fail(&mut self, error: ResolveError, now: Duration) {
         let is_refusal = matches!(error.kind, FailureKind::Unauthorized | FailureKind::Refused);
         self.grant = Grant::Failed { error, until: now + if is_refusal { REFUSAL_TTL } else { FAILURE_TTL } };
-    }
-
-    /// Records that each repository needs its own token.
-    pub(super) fn split(&mut self) -> Issue {
-        self.grant = Grant::Split;
-        Issue::Split
     }
 
     /// Creates the ticket of the current grant.
@@ -175,7 +171,7 @@ mod tests {
     async fn refusals_and_rejections_expire() {
         let slot = AuthSlot::new(vec!["a".to_owned()], None, Arc::default());
         let at = Duration::from_secs;
-        let is_failed = async |now| matches!(slot.lock(at(now)).await.grant(), Grant::Failed { .. });
+        let is_failed = async |now| matches!(slot.lock(at(now)).await.grant, Grant::Failed { .. });
         for (kind, ttl) in [(FailureKind::Network, 5), (FailureKind::Refused, 600), (FailureKind::Unauthorized, 600)] {
             slot.lock(at(0)).await.fail(ResolveError::new(kind, "x"), at(0));
             assert!(is_failed(ttl - 1).await && !is_failed(ttl).await, "{kind:?}");

@@ -16,7 +16,7 @@ use super::credentials::{CREDENTIAL_TTL, Credential, CredentialStore};
 use super::error::{FailureKind, ResolveError};
 use super::host::Host;
 use super::realm::Realm;
-use super::slot::{AuthSlot, AuthStep, Grant, Issue, Rejection, SlotState};
+use super::slot::{AuthSlot, AuthStep, Grant, Issue, Rejection, RepositoryNames, SlotState};
 use super::transport::{RegistryReply, RegistryTransport, RequestError, SendError};
 use crate::http::{PrivateAccess, UrlOrigin, password_header, quotable};
 use crate::model::image::RegistryHost;
@@ -56,7 +56,7 @@ pub(super) async fn authorize(
     let http = &server.transport.http;
     let now = http.now();
     let mut state = slot.lock(now).await;
-    match state.grant() {
+    match &state.grant {
         Grant::Header { header, .. } => return Ok(Issue::Header(header.clone(), state.ticket())),
         Grant::Failed { error, .. } => return Err(error.clone()),
         Grant::Split => return Ok(Issue::Split),
@@ -93,7 +93,10 @@ pub(super) async fn authorize(
                 return Ok(Issue::Header(token.header, state.ticket()));
             }
             // An answer for many repositories may not be true of each.
-            Ok(TokenAnswer::Unauthorized(_) | TokenAnswer::Refused(_)) if slot.is_shared() => return Ok(state.split()),
+            Ok(TokenAnswer::Unauthorized(_) | TokenAnswer::Refused(_)) if slot.is_shared() => {
+                state.grant = Grant::Split;
+                return Ok(Issue::Split);
+            }
             Ok(TokenAnswer::Unauthorized(error)) if has_credential => {
                 let now = http.now();
                 slot.guard.reject(state.candidate, now);
@@ -144,12 +147,12 @@ pub(super) async fn after_rejection(
     let is_ours = repository.as_ref().is_none_or(|name| slot.repositories.contains(name));
     if slot.realm.as_ref() != Some(realm) {
         // This repository has another token server, which says nothing about the credential.
-        AuthStep::Split { realm: Some(Arc::clone(realm)), repository }
+        AuthStep::Split(RepositoryNames { realm: Some(Arc::clone(realm)), repository })
     } else if is_expired {
         slot.void(&ticket, now).await;
         AuthStep::Renewed
     } else if slot.is_shared() || !is_ours {
-        AuthStep::Split { realm: None, repository }
+        AuthStep::Split(RepositoryNames { realm: None, repository })
     } else if slot.advance(&ticket, now).await {
         AuthStep::Retry
     } else {
@@ -220,7 +223,7 @@ impl TokenServer<'_> {
             }
             _ => request,
         };
-        self.transport.count_token_request();
+        self.transport.counters().token += 1;
         let response = http.send(request, origin).await?;
         tracing::debug!("token {origin} {}", response.status().as_u16());
         let reply = self.transport.receive(response, origin, RESPONSE_MAX).await?;
@@ -255,7 +258,7 @@ fn interpret(reply: &RegistryReply, host: &Host, origin: &UrlOrigin) -> Result<T
                 .map(|to| format!("`{}`", quotable(&escape::mask_credentials(to))));
             let to = to.unwrap_or_else(|| "another URL".to_owned());
             let message = format!("{server} redirects to {to}; token requests follow no redirects");
-            return Err(ResolveError::new(FailureKind::Refused, message));
+            return Err(ResolveError::refused(message));
         }
         403 => TokenAnswer::Refused(error(FailureKind::Unauthorized)),
         _ => TokenAnswer::Refused(error(FailureKind::Network)),

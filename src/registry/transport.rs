@@ -2,12 +2,11 @@
 //!
 //! Nothing here interprets a response beyond its status.
 
-use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use reqwest::StatusCode;
 use reqwest::header::HeaderMap;
-use reqwest::{Method, StatusCode};
 
 use super::error::{FailureKind, ResolveError};
 use super::host::Host;
@@ -35,10 +34,7 @@ pub struct RequestCounts {
 /// HTTP client and request counters shared by all registries.
 pub(super) struct RegistryTransport {
     pub(super) http: HttpClient,
-    head: AtomicU64,
-    get: AtomicU64,
-    token: AtomicU64,
-    retries: AtomicU64,
+    counts: Mutex<RequestCounts>,
 }
 
 /// A response with its body, which is read only for status 200.
@@ -53,22 +49,13 @@ pub(super) struct RegistryReply {
 }
 
 /// Failure of one attempt.
+#[derive(Debug, thiserror::Error)]
 pub(super) enum SendError {
-    Http(HttpError),
+    #[error(transparent)]
+    Http(#[from] HttpError),
     /// A rule does not allow the request; another attempt fails the same way.
-    Rule(ResolveError),
-}
-
-impl From<HttpError> for SendError {
-    fn from(error: HttpError) -> Self {
-        Self::Http(error)
-    }
-}
-
-impl From<ResolveError> for SendError {
-    fn from(error: ResolveError) -> Self {
-        Self::Rule(error)
-    }
+    #[error(transparent)]
+    Rule(#[from] ResolveError),
 }
 
 impl From<SendError> for ResolveError {
@@ -81,19 +68,14 @@ impl From<SendError> for ResolveError {
 }
 
 /// Failure of a request after all attempts.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub(super) enum RequestError {
     /// No response, or a rule forbids the request.
+    #[error(transparent)]
     NoResponse(ResolveError),
     /// The last response was a retryable status.
+    #[error(transparent)]
     Status(ResolveError),
-}
-
-impl fmt::Display for RequestError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (Self::NoResponse(error) | Self::Status(error)) = self;
-        error.fmt(f)
-    }
 }
 
 impl From<RequestError> for ResolveError {
@@ -105,8 +87,7 @@ impl From<RequestError> for ResolveError {
 
 impl RegistryTransport {
     pub(super) fn new(http: HttpClient) -> Self {
-        let [head, get, token, retries] = Default::default();
-        Self { http, head, get, token, retries }
+        Self { http, counts: Mutex::default() }
     }
 
     /// Sends with at most 3 attempts under the limits of `host`. `origin` is named in the error of a timeout.
@@ -128,7 +109,7 @@ impl RegistryTransport {
                 Err(open) => return AttemptOutcome::Failed(RequestError::NoResponse(self.skipped(host, open))),
             };
             if number > 1 {
-                self.retries.fetch_add(1, Ordering::Relaxed);
+                self.counters().retries += 1;
             }
             let sent = tokio::time::timeout(request, send()).await;
             let sent = sent.unwrap_or_else(|_| Err(HttpError::timeout(origin, request).into()));
@@ -203,25 +184,14 @@ impl RegistryTransport {
         ResolveError { message, retry_after, ..error }
     }
 
-    pub(super) fn count(&self, method: &Method) {
-        let counter = if *method == Method::HEAD { &self.head } else { &self.get };
-        counter.fetch_add(1, Ordering::Relaxed);
+    /// Returns the counters; never keep them locked while waiting.
+    pub(super) fn counters(&self) -> MutexGuard<'_, RequestCounts> {
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn count_token_request(&self) {
-        self.token.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// Returns the counters so far.
+    /// Returns the number of requests so far.
     pub(super) fn counts(&self) -> RequestCounts {
-        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        RequestCounts {
-            head: read(&self.head),
-            get: read(&self.get),
-            token: read(&self.token),
-            retries: read(&self.retries),
-            bytes: self.http.received(),
-        }
+        RequestCounts { bytes: self.http.received(), ..*self.counters() }
     }
 
     /// Reads the body of a response up to `max` bytes if the status is 200, and discards it otherwise.

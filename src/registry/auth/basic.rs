@@ -37,7 +37,7 @@ async fn header(
     now: Duration,
 ) -> Result<(HeaderValue, Ticket), ResolveError> {
     let mut state = slot.lock(now).await;
-    if let Grant::Header { header, .. } = state.grant()
+    if let Grant::Header { header, .. } = &state.grant
         && !slot.guard.is_rejected(state.candidate, now)
     {
         return Ok((header.clone(), state.ticket()));
