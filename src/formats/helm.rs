@@ -7,7 +7,7 @@ use serde::Deserialize;
 use crate::text::diagnostics::{At, Problem, SourceFile};
 use crate::text::yaml::{self, YamlNode, YamlValue};
 
-use super::edit::{EditRequest, TargetEdit, TargetError};
+use super::edit::{TargetEdit, TargetError, WriteSpec};
 use super::file_text::FileText;
 use super::image_site::ImageParts;
 use super::part::ReferencePart;
@@ -56,13 +56,12 @@ impl FileFormat for HelmPlace {
     }
 
     /// Writes the keys that the map has; a `tag` without a `digest` beside it receives both.
-    fn edits(&self, text: &FileText, request: &EditRequest<'_>) -> Result<Vec<TargetEdit>, TargetError> {
-        let Some(spec) = request.spec() else { return Ok(Vec::new()) };
-        let (selector, repository_name) = (&self.0, spec.pin.image.repository());
+    fn edits(&self, spec: &WriteSpec<'_>) -> Result<Vec<TargetEdit>, TargetError> {
+        let (text, selector, repository_name) = (spec.text, &self.0, spec.pin.image.repository());
         let mut edits = Vec::new();
         for node in selector.select(text, &*tree(text)?)? {
             if !matches!(node.value, YamlValue::Map(_)) {
-                edits.push(write(text, &spec, &node, &spec.part_of(ReferencePart::Reference, text)?)?);
+                edits.push(write(spec, &node, &spec.part_of(ReferencePart::Reference)?)?);
                 continue;
             }
             let field = |key: &str| field(text, selector, &node, key);
@@ -70,22 +69,22 @@ impl FileFormat for HelmPlace {
                 (field("registry")?, field("repository")?, field("tag")?, field("digest")?);
             if repository.is_none() || (tag.is_none() && digest.is_none()) {
                 let start = node.span.start;
-                let problem = text.problem(&(start..start), "expected a map with `repository`, and `tag` or `digest`");
+                let message = "expected a map with `repository`, and `tag` or `digest`";
                 let help = "set `at` to the selector of such a map, or use `yaml` for single values";
-                return Err(problem.help(help).into());
+                return Err(text.invalid(start..start, message, help));
             }
             let path = match registry {
                 Some(_) => repository_name.path().to_owned(),
                 None => repository_name.to_string(),
             };
             let tag_part = if digest.is_some() { ReferencePart::Tag } else { ReferencePart::TagAtDigest };
-            let new_tag = tag.is_some().then(|| spec.part_of(tag_part, text)).transpose()?;
+            let new_tag = tag.is_some().then(|| spec.part_of(tag_part)).transpose()?;
             let host = registry.is_some().then(|| repository_name.registry().to_string());
-            let new_digest = spec.part_of(ReferencePart::Digest, text)?;
+            let new_digest = spec.part_of(ReferencePart::Digest)?;
             for (node, new) in [(registry, host), (repository, Some(path)), (tag, new_tag), (digest, Some(new_digest))]
             {
                 if let (Some(node), Some(new)) = (node, new) {
-                    edits.push(write(text, &spec, &node, &new)?);
+                    edits.push(write(spec, &node, &new)?);
                 }
             }
         }

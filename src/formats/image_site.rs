@@ -12,8 +12,8 @@ use crate::text::yaml::YamlNode;
 
 use super::edit::{TargetError, WriteSpec};
 use super::file_text::FileText;
-use super::list;
 use super::selector::SharedValue;
+use super::{available, list};
 
 /// A place in a file that names an image.
 #[derive(Clone, Debug)]
@@ -136,12 +136,8 @@ impl ImageSites {
 
     /// Returns the sites with an image from the pin's repository, which must all have the same tag; `help` says how to
     /// select one of several.
-    pub(super) fn of_pin(
-        &self,
-        text: &FileText,
-        spec: &WriteSpec<'_>,
-        help: &str,
-    ) -> Result<&[Arc<ImageSite>], TargetError> {
+    pub(super) fn of_pin(&self, spec: &WriteSpec<'_>, help: &str) -> Result<&[Arc<ImageSite>], TargetError> {
+        let text = spec.text;
         let (path, repository) = (text.path(), spec.pin.image.repository());
         let show = |site: &Arc<ImageSite>| {
             format!("`{}` (line {})", &text.text()[site.span.clone()], text.line(site.span.start))
@@ -149,18 +145,14 @@ impl ImageSites {
         let ours = self.of_repository.get(repository).map(Vec::as_slice).unwrap_or_default();
         let Some(first) = ours.first() else {
             let start = self.all.first().map_or(0, |site| site.span.start);
-            let problem = text.problem(&(start..start), format!("`{path}` has no image from `{repository}`"));
-            let help = match self.all.as_slice() {
-                [] => "it has no images".to_owned(),
-                all => format!("it has: {}", list(all.iter().map(show))),
-            };
-            return Err(TargetError::NotFound(problem.help(help)));
+            let message = format!("`{path}` has no image from `{repository}`");
+            return Err(text.missing(start, message, available("images", self.all.iter().map(show))));
         };
         let tag = |site: &ImageSite| site.image.as_ref().ok().and_then(|image| image.tag().cloned());
         if let Some(other) = ours.iter().find(|site| tag(site) != tag(first)) {
             let all = list(ours.iter().map(show));
             let message = format!("`{path}` has images from `{repository}` with different tags: {all}");
-            return Err(text.problem(&other.span, message).help(help).into());
+            return Err(text.invalid(other.span.clone(), message, help));
         }
         match ours.iter().find_map(|site| site.shared.as_ref()) {
             Some(shared) => Err(shared.problem(text).into()),

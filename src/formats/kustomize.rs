@@ -10,7 +10,7 @@ use crate::model::image::complete;
 use crate::text::diagnostics::{At, Problem, SourceFile};
 use crate::text::yaml::YamlNode;
 
-use super::edit::{EditRequest, TargetEdit, TargetError};
+use super::edit::{TargetEdit, TargetError, WriteSpec};
 use super::file_text::FileText;
 use super::image_site::ImageParts;
 use super::part::ReferencePart;
@@ -54,30 +54,28 @@ impl FileFormat for KustomizePlace {
     }
 
     /// Writes the keys that the entry has.
-    fn edits(&self, text: &FileText, request: &EditRequest<'_>) -> Result<Vec<TargetEdit>, TargetError> {
-        let Some(spec) = request.spec() else { return Ok(Vec::new()) };
-        let (name, repository) = (&self.0, spec.pin.image.repository());
+    fn edits(&self, spec: &WriteSpec<'_>) -> Result<Vec<TargetEdit>, TargetError> {
+        let (text, name, repository) = (spec.text, &self.0, spec.pin.image.repository());
         let selector = Selector::of(&["images"], Some(("name", name)));
         let mut edits = Vec::new();
         for entry in selector.select_implied(text, &*tree(text)?)? {
             let start = entry.span.start;
-            let invalid = |message: String, help: &str| text.problem(&(start..start), message).help(help);
+            let invalid = |message: String, help: &str| Err(text.invalid(start..start, message, help));
             match field(text, &selector, &entry, "newName")? {
-                Some(node) => edits.push(write(text, &spec, &node, &repository.to_string())?),
+                Some(node) => edits.push(write(spec, &node, &repository.to_string())?),
                 None if complete(name).is_ok_and(|image| image.repository() == repository) => {}
                 None => {
                     let message = format!("image `{name}` would remain `{name}`, but the pin is from `{repository}`");
-                    return Err(invalid(message, "add a line `newName: \"\"` to the entry").into());
+                    return invalid(message, "add a line `newName: \"\"` to the entry");
                 }
             }
             if let Some(node) = field(text, &selector, &entry, "newTag")? {
-                edits.push(write(text, &spec, &node, &spec.part_of(ReferencePart::Tag, text)?)?);
+                edits.push(write(spec, &node, &spec.part_of(ReferencePart::Tag)?)?);
             }
             let Some(digest) = field(text, &selector, &entry, "digest")? else {
-                let message = format!("image `{name}` has no `digest`");
-                return Err(invalid(message, "add a line `digest: \"\"` to the entry").into());
+                return invalid(format!("image `{name}` has no `digest`"), "add a line `digest: \"\"` to the entry");
             };
-            edits.push(write(text, &spec, &digest, spec.pin.digest.as_str())?);
+            edits.push(write(spec, &digest, spec.pin.digest.as_str())?);
         }
         Ok(edits)
     }

@@ -16,8 +16,8 @@ use crate::text::yaml::YamlNode;
 
 use super::edit::TargetError;
 use super::file_text::FileText;
-use super::list;
 use super::tree::{DocumentTree, NoMatch, SelectorStep, dig};
+use super::{available, list};
 
 pub(super) use search::selectors;
 
@@ -44,7 +44,7 @@ impl SharedValue {
     pub(super) fn problem(&self, text: &FileText) -> Problem {
         let (selector, path) = (self.selector.as_str(), text.path());
         let message = format!("cannot edit `{selector}` in `{path}`: an anchor, an alias or a merge key shares it");
-        text.problem(&self.span, message).help("write the value out there, without `&`, `*` or `<<`")
+        text.problem(self.span.clone(), message).help("write the value out there, without `&`, `*` or `<<`")
     }
 }
 
@@ -89,12 +89,11 @@ impl Selector {
 
     /// Returns the selected values; `help` is the advice if there are several.
     fn select_or(&self, text: &FileText, tree: &DocumentTree, help: &str) -> Result<Vec<Arc<YamlNode>>, TargetError> {
-        let found =
-            tree.select(&self.steps).map_err(|no_match| TargetError::NotFound(self.no_match(text, &no_match)))?;
+        let found = tree.select(&self.steps).map_err(|no_match| self.no_match(text, &no_match))?;
         if found.len() > 1 && !self.steps.contains(&SelectorStep::Each) {
             let lines = list(found.iter().map(|one| format!("line {}", text.line(one.node.span.start))));
             let message = format!("`{}` matches {} values in `{}`: {lines}", self.text, found.len(), text.path());
-            return Err(text.problem(&found[1].node.span, message).help(help).into());
+            return Err(text.invalid(found[1].node.span.clone(), message, help));
         }
         if let Some(span) = found.iter().find_map(|one| one.shared.clone()) {
             return Err(SharedValue { selector: self.clone(), span }.problem(text).into());
@@ -103,17 +102,15 @@ impl Selector {
     }
 
     /// Describes a step that selects nothing.
-    fn no_match(&self, text: &FileText, NoMatch { step: number, from }: &NoMatch) -> Problem {
-        let span = from.first().map_or(0..0, |from| from.node.span.start..from.node.span.start);
-        let available = |mut names: Vec<&str>, what: &str| {
+    fn no_match(&self, text: &FileText, NoMatch { step: number, from }: &NoMatch) -> TargetError {
+        let start = from.first().map_or(0, |from| from.node.span.start);
+        let or_nearest = |wanted: &str, mut names: Vec<&str>, what: &str| {
+            if let Some(near) = nearest(wanted, names.iter().copied()) {
+                return format!("did you mean `{near}`?");
+            }
             let mut seen = HashSet::new();
             names.retain(|name| seen.insert(*name));
-            let names = names.iter().map(|name| format!("`{name}`"));
-            if names.len() == 0 { format!("it has no {what}") } else { format!("it has: {}", list(names)) }
-        };
-        let or_nearest = |wanted: &str, names: Vec<&str>, what: &str| match nearest(wanted, names.iter().copied()) {
-            Some(near) => format!("did you mean `{near}`?"),
-            None => available(names, what),
+            available(what, names.iter().map(|name| format!("`{name}`")))
         };
         let items = || from.iter().map(|from| from.node.items().len()).max().unwrap_or_default();
         let (what, help) = match &self.steps[*number] {
@@ -136,7 +133,7 @@ impl Selector {
         let before = format(&self.steps[..*number]);
         let path = text.path();
         let subject = if before.is_empty() { format!("`{path}`") } else { format!("`{before}` in `{path}`") };
-        text.problem(&span, format!("{subject} {what}")).help(help)
+        text.missing(start, format!("{subject} {what}"), help)
     }
 
     pub(super) fn as_str(&self) -> &str {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crate::model::image::{ImageRef, PinnedRef, TagId};
 use crate::text::diagnostics::{Problem, SourceFile, SourceLocation};
 
-use super::edit::{TargetEdit, TargetError};
+use super::edit::TargetEdit;
 use super::file_text::FileText;
 use super::part::ReferencePart;
 use super::path::{FilePath, GLOB_CHARS};
@@ -196,17 +196,17 @@ impl<'a> TargetSuggester<'a> {
         }
         Err(first.unwrap_or_else(|| {
             let message = "the image is composed of parts that no single target can write";
-            self.text.problem(&site.span, message).help("write it out in one place")
+            self.text.problem(site.span.clone(), message).help("write it out in one place")
         }))
     }
 
     /// Returns the edits of `target` if it writes image `number` and no place that it should not.
     fn attempt(&self, target: Target, number: usize) -> Result<TargetTrial, Problem> {
         let site = &self.request.sites[number];
-        let edits = target.edits_in(&self.text, self.request.pins).map_err(TargetError::into_problem)?;
+        let edits = target.edits_in(&self.text, self.request.pins).map_err(|error| error.problem)?;
         let is_allowed = edits.iter().all(|edit| self.may_write(edit));
         if !is_allowed || !edits.iter().any(|edit| is_within(&edit.span, &site.decided)) {
-            let problem = self.text.problem(&site.span, "a target for it would change other places as well");
+            let problem = self.text.problem(site.span.clone(), "a target for it would change other places as well");
             return Err(problem.help("write the image out separately, so that a target can select it alone"));
         }
         Ok(TargetTrial { target, edits: edits.into_iter().map(|edit| (edit.span.start, edit)).collect() })
@@ -248,7 +248,7 @@ impl<'a> TargetSuggester<'a> {
         for number in self.failing(&numbers) {
             self.remove(number);
             let message = "after the edit, a target here would not produce the pinned reference";
-            let problem = self.text.problem(&self.request.sites[number].span, message);
+            let problem = self.text.problem(self.request.sites[number].span.clone(), message);
             self.unsupported.insert(number, problem.help("write the whole image in one place"));
         }
     }

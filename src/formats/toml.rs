@@ -10,7 +10,7 @@ use crate::text::diagnostics::{Problem, SourceFile};
 use crate::text::yaml::{YamlNode, YamlValue};
 
 use super::FileFormat;
-use super::edit::{EditRequest, TargetEdit, TargetError};
+use super::edit::{TargetEdit, TargetError, WriteSpec};
 use super::file_text::FileText;
 use super::selector::Selector;
 use super::table::{TargetReader, ValueTable};
@@ -34,10 +34,9 @@ impl FileFormat for TomlPlace {
         vec![("at", self.0.as_str())]
     }
 
-    fn edits(&self, text: &FileText, request: &EditRequest<'_>) -> Result<Vec<TargetEdit>, TargetError> {
-        let Some(spec) = request.spec() else { return Ok(Vec::new()) };
-        let found = self.0.select(text, &*tree(text)?)?;
-        found.iter().map(|node| spec.replace_quoted(text, node, quotes)).collect()
+    fn edits(&self, spec: &WriteSpec<'_>) -> Result<Vec<TargetEdit>, TargetError> {
+        let found = self.0.select(spec.text, &*tree(spec.text)?)?;
+        found.iter().map(|node| spec.replace_quoted(node, quotes)).collect()
     }
 }
 

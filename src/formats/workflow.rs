@@ -12,7 +12,7 @@ use serde::Deserialize;
 use crate::text::diagnostics::{At, Problem, SourceFile};
 use crate::text::yaml::YamlNode;
 
-use super::edit::{EditRequest, TargetEdit, TargetError};
+use super::edit::{TargetEdit, TargetError, WriteSpec};
 use super::file_text::FileText;
 use super::image_site::ImageSites;
 use super::selector::{Selector, SharedValue};
@@ -59,16 +59,15 @@ impl FileFormat for WorkflowPlace {
         keys.into_iter().filter_map(|(key, name)| Some((key, name.as_deref()?))).collect()
     }
 
-    fn edits(&self, text: &FileText, request: &EditRequest<'_>) -> Result<Vec<TargetEdit>, TargetError> {
-        let Some(spec) = request.spec() else { return Ok(Vec::new()) };
-        let new = spec.value(text)?;
+    fn edits(&self, spec: &WriteSpec<'_>) -> Result<Vec<TargetEdit>, TargetError> {
+        let (text, new) = (spec.text, spec.value()?);
         let help = "select one with `job = \"…\"`, and `service = \"…\"` for one of its services";
         let (index, none) = (text.parsed("workflow", || Ok(index(text, &*tree(text)?)))?, ImageSites::default());
-        let sites = index.get(self).unwrap_or(&none).of_pin(text, &spec, help)?;
+        let sites = index.get(self).unwrap_or(&none).of_pin(spec, help)?;
         let edit = |site: &Arc<ImageSite>| {
             let node = site.node.as_ref()?;
             let prefix = if node.text()?.starts_with(DOCKER) { DOCKER } else { "" };
-            Some(write(text, &spec, node, &format!("{prefix}{new}")))
+            Some(write(spec, node, &format!("{prefix}{new}")))
         };
         sites.iter().filter_map(edit).collect()
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::text::diagnostics::{Problem, Problems};
 
-use super::edit::{TargetEdit, TargetError, TargetFile};
+use super::edit::{TargetEdit, TargetFile};
 use super::file_text::FileText;
 use super::path::FilePath;
 use super::{PinLookup, Target, TargetPin, files};
@@ -84,10 +84,10 @@ impl<'a> TargetWriter<'a> {
                     coverage.is_found |= file.text().is_some();
                     edits.extend(found);
                 }
-                Err(TargetError::NotFound(problem)) if target.path.is_glob() => coverage.record_miss(problem),
+                Err(error) if error.is_missing && target.path.is_glob() => coverage.record_miss(error.problem),
                 Err(error) => {
                     coverage.is_found = true;
-                    self.problems.push(error.into_problem());
+                    self.problems.push(error.problem);
                 }
             }
         }
@@ -106,7 +106,7 @@ impl<'a> TargetWriter<'a> {
                 Some(last) if edit.span.start < last.span.end || edit.span == last.span => {
                     let message = format!("targets of `{}` and `{}` write different text here", last.from, edit.from);
                     let help = "remove one of the targets, or select another place";
-                    self.problems.push(text.problem(&edit.span, message).help(help));
+                    self.problems.push(text.problem(edit.span.clone(), message).help(help));
                 }
                 _ => kept.push(edit),
             }
