@@ -15,7 +15,7 @@ use crate::text::yaml::YamlNode;
 use super::edit::{TargetEdit, TargetError, WriteSpec};
 use super::file_text::FileText;
 use super::image_site::ImageSites;
-use super::selector::{Selector, SharedValue};
+use super::selector::{KEEP_ONE, Selector, SharedValue};
 use super::suggest::{SiteCandidate, by_start};
 use super::table::{TargetReader, optional};
 use super::tree::DocumentTree;
@@ -63,7 +63,7 @@ impl FileFormat for ComposePlace {
         };
         let mut edits = Vec::new();
         let selector = Selector::of(&["services", name], None);
-        for service in selector.select_implied(text, &*tree(text)?)? {
+        for service in selector.select(text, &*tree(text)?, KEEP_ONE)? {
             let start = service.span.start;
             let invalid = |message: String, help: &str| Err(text.invalid(start..start, message, help));
             if service.get("build").is_some() {

@@ -118,16 +118,14 @@ impl WriteSpec<'_> {
         }
     }
 
-    /// Replaces a value of a format that quotes its strings; `quotes` counts the quotes at each end of one.
-    pub(super) fn replace_quoted(
-        &self,
-        node: &YamlNode,
-        quotes: impl Fn(&str) -> usize,
-    ) -> Result<TargetEdit, TargetError> {
+    /// Replaces a value of a format that quotes its strings, with one quote or three at each end.
+    pub(super) fn replace_quoted(&self, node: &YamlNode) -> Result<TargetEdit, TargetError> {
         let (span, new) = (node.span.clone(), self.value()?);
         match &node.value {
             YamlValue::Quoted(was) => {
-                let quotes = quotes(&self.text.text()[span.clone()]);
+                let written = &self.text.text()[span.clone()];
+                let is_long = written.len() >= 6 && ["\"\"\"", "'''"].iter().any(|long| written.starts_with(long));
+                let quotes = if is_long { 3 } else { 1 };
                 let inner = span.start + quotes..span.end - quotes;
                 let same = (*was == new).then(|| self.text.text()[inner.clone()].to_owned());
                 Ok(self.replace(inner, was, &same.unwrap_or(new)))

@@ -9,9 +9,9 @@ use crate::text::yaml::{self, YamlNode, YamlValue};
 
 use super::edit::{TargetEdit, TargetError, WriteSpec};
 use super::file_text::FileText;
-use super::image_site::ImageParts;
+use super::image_site::given;
 use super::part::ReferencePart;
-use super::selector::Selector;
+use super::selector::{SELECT_ONE, Selector};
 use super::suggest::{SiteCandidate, by_selector};
 use super::table::TargetReader;
 use super::yaml::{field, tree, write};
@@ -59,7 +59,7 @@ impl FileFormat for HelmPlace {
     fn edits(&self, spec: &WriteSpec<'_>) -> Result<Vec<TargetEdit>, TargetError> {
         let (text, selector, repository_name) = (spec.text, &self.0, spec.pin.image.repository());
         let mut edits = Vec::new();
-        for node in selector.select(text, &*tree(text)?)? {
+        for node in selector.select(text, &*tree(text)?, SELECT_ONE)? {
             if !matches!(node.value, YamlValue::Map(_)) {
                 edits.push(write(spec, &node, &spec.part_of(ReferencePart::Reference)?)?);
                 continue;
@@ -124,17 +124,15 @@ fn is_values_file(name: &str) -> bool {
 }
 
 fn map_site(map: &YamlNode) -> Option<ImageSite> {
-    let text = |key: &str| map.get(key).and_then(|node| node.text()).filter(|text| !text.is_empty());
-    let repository = text("repository")?;
+    let repository = given(map, "repository")?;
     if map.get("tag").is_none() && map.get("digest").is_none() {
         return None;
     }
-    let name = match text("registry") {
+    let name = match given(map, "registry") {
         Some(registry) => format!("{registry}/{repository}"),
         None => repository.to_owned(),
     };
-    let open = "has neither tag nor digest; the chart sets the tag";
-    Some(ImageSite::map(map, ImageParts { name, tag: text("tag"), digest: text("digest"), open }))
+    Some(ImageSite::map(map, name, "tag", "has neither tag nor digest; the chart sets the tag"))
 }
 
 #[cfg(test)]

@@ -1,7 +1,6 @@
 //! Places in files that name an image.
 
 use std::collections::HashMap;
-use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -33,32 +32,17 @@ pub struct ImageSite {
 }
 
 /// Reason why a place names no image.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotAnImage {
     /// Intentionally none.
+    #[error("{0}")]
     None(&'static str),
     /// Decided outside the file.
+    #[error("{0}")]
     Open(&'static str),
     /// Not a valid reference.
+    #[error("{0}")]
     Invalid(String),
-}
-
-impl fmt::Display for NotAnImage {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::None(why) | Self::Open(why) => why,
-            Self::Invalid(why) => why,
-        })
-    }
-}
-
-/// The values of a map that name an image together.
-pub(super) struct ImageParts<'a> {
-    pub(super) name: String,
-    pub(super) tag: Option<&'a str>,
-    pub(super) digest: Option<&'a str>,
-    /// Reason to report if neither tag nor digest is given.
-    pub(super) open: &'static str,
 }
 
 impl ImageSite {
@@ -69,18 +53,18 @@ impl ImageSite {
         Self { decided: span.clone(), span, image, text, node: Some(Arc::clone(node)), shared: None }
     }
 
-    /// The image that the values of `map` name together.
-    pub(super) fn map(map: &YamlNode, parts: ImageParts<'_>) -> Self {
-        let given = |part: Option<&str>| part.filter(|part| !part.is_empty()).map(str::to_owned);
-        let (tag, digest) = (given(parts.tag), given(parts.digest));
+    /// The image `name` with the tag at `tag_key` and the digest of `map`; without both, `open` is the reason that it is
+    /// none.
+    pub(super) fn map(map: &YamlNode, name: String, tag_key: &str, open: &'static str) -> Self {
+        let (tag, digest) = (given(map, tag_key), given(map, "digest"));
         let is_complete = tag.is_some() || digest.is_some();
-        let mut text = parts.name;
-        text.extend(tag.iter().map(|tag| format!(":{tag}")));
+        let mut text = name;
+        text.extend(tag.map(|tag| format!(":{tag}")));
         // The tag may already include the digest.
         if let Some(digest) = digest.filter(|_| !text.contains('@')) {
             text.push_str(&format!("@{digest}"));
         }
-        let image = if is_complete { parse(&text) } else { Err(NotAnImage::None(parts.open)) };
+        let image = if is_complete { parse(&text) } else { Err(NotAnImage::None(open)) };
         Self { span: map.span.clone(), decided: map.span.clone(), text, image, node: None, shared: None }
     }
 
@@ -93,6 +77,11 @@ impl ImageSite {
     fn literal_image(&self, text: &str) -> Option<&ImageRef> {
         self.image.as_ref().ok().filter(|_| !text[self.span.clone()].contains('$'))
     }
+}
+
+/// Returns the string of a key, unless it is empty.
+pub(super) fn given<'a>(map: &'a YamlNode, key: &str) -> Option<&'a str> {
+    map.get(key).and_then(|node| node.text()).filter(|text| !text.is_empty())
 }
 
 /// Parses an image name after all variables with a known value were replaced.

@@ -10,7 +10,7 @@ use crate::text::yaml::{YamlNode, YamlValue};
 
 use super::edit::{TargetEdit, TargetError, WriteSpec};
 use super::file_text::FileText;
-use super::selector::Selector;
+use super::selector::{SELECT_ONE, Selector};
 use super::suggest::{SiteCandidate, by_selector};
 use super::table::{TargetReader, ValueTable};
 use super::tree::DocumentTree;
@@ -35,8 +35,8 @@ impl FileFormat for JsonPlace {
     }
 
     fn edits(&self, spec: &WriteSpec<'_>) -> Result<Vec<TargetEdit>, TargetError> {
-        let found = self.0.select(spec.text, &*tree(spec.text)?)?;
-        found.iter().map(|node| spec.replace_quoted(node, |_| 1)).collect()
+        let found = self.0.select(spec.text, &*tree(spec.text)?, SELECT_ONE)?;
+        found.iter().map(|node| spec.replace_quoted(node)).collect()
     }
 
     fn recognize(file: &SourceFile) -> Option<Evidence> {

@@ -12,9 +12,9 @@ use crate::text::yaml::YamlNode;
 
 use super::edit::{TargetEdit, TargetError, WriteSpec};
 use super::file_text::FileText;
-use super::image_site::ImageParts;
+use super::image_site::given;
 use super::part::ReferencePart;
-use super::selector::Selector;
+use super::selector::{KEEP_ONE, Selector};
 use super::suggest::{SiteCandidate, by_start};
 use super::table::TargetReader;
 use super::tree::DocumentTree;
@@ -58,7 +58,7 @@ impl FileFormat for KustomizePlace {
         let (text, name, repository) = (spec.text, &self.0, spec.pin.image.repository());
         let selector = Selector::of(&["images"], Some(("name", name)));
         let mut edits = Vec::new();
-        for entry in selector.select_implied(text, &*tree(text)?)? {
+        for entry in selector.select(text, &*tree(text)?, KEEP_ONE)? {
             let start = entry.span.start;
             let invalid = |message: String, help: &str| Err(text.invalid(start..start, message, help));
             match field(text, &selector, &entry, "newName")? {
@@ -87,10 +87,8 @@ impl FileFormat for KustomizePlace {
 
     fn find(text: &FileText) -> Result<Vec<ImageSite>, Problem> {
         let site = |entry: &YamlNode| {
-            let text = |key: &str| entry.get(key).and_then(|node| node.text()).filter(|text| !text.is_empty());
-            let name = text("newName").or(text("name"))?.to_owned();
-            let open = "has neither tag nor digest; the manifests set the tag";
-            Some(ImageSite::map(entry, ImageParts { name, tag: text("newTag"), digest: text("digest"), open }))
+            let name = given(entry, "newName").or(given(entry, "name"))?.to_owned();
+            Some(ImageSite::map(entry, name, "newTag", "has neither tag nor digest; the manifests set the tag"))
         };
         Ok(entries(&*tree(text)?).filter_map(site).collect())
     }

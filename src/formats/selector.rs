@@ -26,6 +26,12 @@ const LENGTH_MAX: usize = 1_000;
 /// Advice on the form of a selector.
 const FORM: &str = "e.g. `spec.containers[name=web].image`; quote a key that contains a dot: `metadata.\"a.b\"`";
 
+/// Advice if the selector of a target selects several values.
+pub(super) const SELECT_ONE: &str = "select one, e.g. `[kind=Deployment][metadata.name=web].spec…` for one document of \
+                                     several, or all of them with `[*]`";
+/// Advice if the selector that a kind of file implies selects several values.
+pub(super) const KEEP_ONE: &str = "remove one of them, or select one with a `yaml` target";
+
 /// A path from the top of a file to a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Selector {
@@ -71,24 +77,16 @@ impl Selector {
         Self { text: format(&steps), steps }
     }
 
-    /// Returns the selected value, or all of them if the selector has a `[*]`.
-    pub(super) fn select(&self, text: &FileText, tree: &DocumentTree) -> Result<Vec<Arc<YamlNode>>, TargetError> {
-        let help = "select one, e.g. `[kind=Deployment][metadata.name=web].spec…` for one document of several, or all of \
-                    them with `[*]`";
-        self.select_or(text, tree, help)
-    }
-
-    /// Returns the value of a derived selector; several matches are an error.
-    pub(super) fn select_implied(
+    /// Returns the selected values, none of which an anchor shares; `help` is the advice if there are several.
+    ///
+    /// # Errors
+    /// There is no such value, there are several without `[*]`, or one is shared.
+    pub(super) fn select(
         &self,
         text: &FileText,
         tree: &DocumentTree,
+        help: &str,
     ) -> Result<Vec<Arc<YamlNode>>, TargetError> {
-        self.select_or(text, tree, "remove one of them, or select one with a `yaml` target")
-    }
-
-    /// Returns the selected values; `help` is the advice if there are several.
-    fn select_or(&self, text: &FileText, tree: &DocumentTree, help: &str) -> Result<Vec<Arc<YamlNode>>, TargetError> {
         let found = tree.select(&self.steps).map_err(|no_match| self.no_match(text, &no_match))?;
         if found.len() > 1 && !self.steps.contains(&SelectorStep::Each) {
             let lines = list(found.iter().map(|one| format!("line {}", text.line(one.node.span.start))));
@@ -245,10 +243,10 @@ mod tests {
     #[track_caller]
     fn check(selector: &str, yaml: &str, expected: &str) {
         let text = FileText::from_bytes("a.yaml", yaml.as_bytes()).unwrap();
-        let found = match selector.parse::<Selector>().unwrap().select(&text, &yaml::tree(&text).unwrap()) {
+        let tree = yaml::tree(&text).unwrap();
+        let found = match selector.parse::<Selector>().unwrap().select(&text, &tree, SELECT_ONE) {
             Ok(found) => found.iter().map(|node| yaml[node.span.clone()].to_owned()).collect::<Vec<_>>().join(" "),
-            Err(error) => {
-                let problem = error.into_problem();
+            Err(TargetError { problem, .. }) => {
                 let (line, _) = problem.position().unwrap();
                 format!("{line} ! {}; {}", problem.message, problem.help.unwrap())
             }

@@ -12,7 +12,7 @@ use crate::text::yaml::{YamlNode, YamlValue};
 use super::FileFormat;
 use super::edit::{TargetEdit, TargetError, WriteSpec};
 use super::file_text::FileText;
-use super::selector::Selector;
+use super::selector::{SELECT_ONE, Selector};
 use super::table::{TargetReader, ValueTable};
 use super::tree::DocumentTree;
 
@@ -35,15 +35,9 @@ impl FileFormat for TomlPlace {
     }
 
     fn edits(&self, spec: &WriteSpec<'_>) -> Result<Vec<TargetEdit>, TargetError> {
-        let found = self.0.select(spec.text, &*tree(spec.text)?)?;
-        found.iter().map(|node| spec.replace_quoted(node, quotes)).collect()
+        let found = self.0.select(spec.text, &*tree(spec.text)?, SELECT_ONE)?;
+        found.iter().map(|node| spec.replace_quoted(node)).collect()
     }
-}
-
-/// Counts the quotes at each end of a string.
-fn quotes(written: &str) -> usize {
-    let is_long = written.len() >= 6 && ["\"\"\"", "'''"].iter().any(|long| written.starts_with(long));
-    if is_long { 3 } else { 1 }
 }
 
 fn tree(text: &FileText) -> Result<Arc<DocumentTree>, Problem> {

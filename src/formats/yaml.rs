@@ -13,7 +13,7 @@ use crate::text::yaml::{self, YamlNode, YamlValue};
 use super::edit::{TargetEdit, TargetError, WriteSpec};
 use super::file_text::FileText;
 use super::image_site::unquoted;
-use super::selector::{Selector, SharedValue};
+use super::selector::{SELECT_ONE, Selector, SharedValue};
 use super::suggest::{SiteCandidate, by_selector};
 use super::table::{TargetReader, ValueTable};
 use super::tree::DocumentTree;
@@ -43,7 +43,7 @@ impl FileFormat for YamlPlace {
     }
 
     fn edits(&self, spec: &WriteSpec<'_>) -> Result<Vec<TargetEdit>, TargetError> {
-        let found = self.0.select(spec.text, &*tree(spec.text)?)?;
+        let found = self.0.select(spec.text, &*tree(spec.text)?, SELECT_ONE)?;
         let new = spec.value()?;
         found.iter().map(|node| write(spec, node, &new)).collect()
     }
