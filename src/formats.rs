@@ -42,10 +42,14 @@ pub use writer::{EditedFile, TargetWriter};
 
 use edit::{TargetError, WriteSpec};
 use file_text::FileText;
+use image_site::ImageSites;
 use part::ReferencePart;
-use path::FilePath;
+use path::{FilePath, GLOB_CHARS};
+use selector::{KEEP_ONE, SELECT_ONE, Selector, SharedValue};
 use suggest::SiteCandidate;
-use table::{PlaceDraft, TargetReader};
+use table::{PlaceDraft, TargetReader, ValueTable};
+use tree::{DocumentTree, NoMatch, SelectorStep};
+use yaml::YamlPlace;
 
 /// Maximum number of files that the globs of all targets may match.
 pub const FILES_MAX: usize = 5_000;

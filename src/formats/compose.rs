@@ -9,19 +9,17 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::{
+    DocumentTree, Evidence, FileFormat, FileText, ImageSite, ImageSites, KEEP_ONE, NotAnImage, Selector, SharedValue,
+    SiteCandidate, TargetEdit, TargetError, TargetKind, TargetReader, WriteSpec,
+};
 use crate::text::diagnostics::{At, Problem, SourceFile};
 use crate::text::yaml::YamlNode;
 
-use super::edit::{TargetEdit, TargetError, WriteSpec};
-use super::file_text::FileText;
-use super::image_site::ImageSites;
-use super::selector::{KEEP_ONE, Selector, SharedValue};
-use super::suggest::{SiteCandidate, by_start};
-use super::table::{TargetReader, optional};
-use super::tree::DocumentTree;
+use super::suggest::by_start;
+use super::table::optional;
 use super::variables::expand;
 use super::yaml::{field, first_byte, has_line, tree, write};
-use super::{Evidence, FileFormat, ImageSite, NotAnImage, TargetKind};
 
 pub use merge::{MergedImage, MergedService, merge};
 

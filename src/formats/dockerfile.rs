@@ -9,17 +9,14 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::{
+    Evidence, FileFormat, FileText, ImageSite, ImageSites, ReferencePart, SiteCandidate, TargetEdit, TargetError,
+    TargetKind, TargetReader, WriteSpec, available,
+};
 use crate::text::diagnostics::{At, Problem, SourceFile};
 
-use super::edit::{TargetEdit, TargetError, WriteSpec};
-use super::file_text::FileText;
-use super::image_site::ImageSites;
-use super::part::ReferencePart;
-use super::suggest::SiteCandidate;
-use super::table::TargetReader;
 use super::variables::trailing_variable;
 use super::yaml::has_line;
-use super::{Evidence, FileFormat, ImageSite, TargetKind, available};
 
 use parse::{Dockerfile, Stage};
 

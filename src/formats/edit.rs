@@ -2,13 +2,10 @@
 
 use std::ops::Range;
 
+use super::{FileText, PinLookup, ReferencePart, Target};
 use crate::model::image::{PinnedRef, TagId};
 use crate::text::diagnostics::Problem;
 use crate::text::yaml::{YamlNode, YamlValue};
-
-use super::file_text::FileText;
-use super::part::ReferencePart;
-use super::{PinLookup, Target};
 
 /// A file that targets name: parsed once, however many targets it has.
 pub struct TargetFile<'a> {

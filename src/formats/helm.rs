@@ -4,18 +4,16 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::{
+    Evidence, FileFormat, FileText, ImageSite, ReferencePart, SELECT_ONE, Selector, SiteCandidate, TargetEdit,
+    TargetError, TargetKind, TargetReader, WriteSpec,
+};
 use crate::text::diagnostics::{At, Problem, SourceFile};
 use crate::text::yaml::{self, YamlNode, YamlValue};
 
-use super::edit::{TargetEdit, TargetError, WriteSpec};
-use super::file_text::FileText;
 use super::image_site::given;
-use super::part::ReferencePart;
-use super::selector::{SELECT_ONE, Selector};
-use super::suggest::{SiteCandidate, by_selector};
-use super::table::TargetReader;
+use super::suggest::by_selector;
 use super::yaml::{field, tree, write};
-use super::{Evidence, FileFormat, ImageSite, TargetKind};
 
 /// Default of `at`.
 const AT: &str = "image";

@@ -4,15 +4,11 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::{FileText, SharedValue, TargetError, WriteSpec, available, list};
 use crate::model::image::{ImageRef, Repository, complete};
 use crate::text::diagnostics::SourceFile;
 use crate::text::diagnostics::lines::LineIndex;
 use crate::text::yaml::YamlNode;
-
-use super::edit::{TargetError, WriteSpec};
-use super::file_text::FileText;
-use super::selector::SharedValue;
-use super::{available, list};
 
 /// A place in a file that names an image.
 #[derive(Clone, Debug)]

@@ -5,16 +5,14 @@
 
 use std::sync::Arc;
 
+use super::{
+    DocumentTree, Evidence, FileFormat, FileText, ImageSite, SELECT_ONE, Selector, SiteCandidate, TargetEdit,
+    TargetError, TargetKind, TargetReader, ValueTable, WriteSpec, yaml,
+};
 use crate::text::diagnostics::{Problem, SourceFile};
 use crate::text::yaml::{YamlNode, YamlValue};
 
-use super::edit::{TargetEdit, TargetError, WriteSpec};
-use super::file_text::FileText;
-use super::selector::{SELECT_ONE, Selector};
-use super::suggest::{SiteCandidate, by_selector};
-use super::table::{TargetReader, ValueTable};
-use super::tree::DocumentTree;
-use super::{Evidence, FileFormat, ImageSite, TargetKind, yaml};
+use super::suggest::by_selector;
 
 /// Maximum nesting depth of lists and maps.
 const DEPTH_MAX: usize = 64;

@@ -6,20 +6,17 @@ use std::collections::HashMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::{
+    DocumentTree, Evidence, FileFormat, FileText, ImageSite, KEEP_ONE, ReferencePart, Selector, SiteCandidate,
+    TargetEdit, TargetError, TargetKind, TargetReader, WriteSpec,
+};
 use crate::model::image::complete;
 use crate::text::diagnostics::{At, Problem, SourceFile};
 use crate::text::yaml::YamlNode;
 
-use super::edit::{TargetEdit, TargetError, WriteSpec};
-use super::file_text::FileText;
 use super::image_site::given;
-use super::part::ReferencePart;
-use super::selector::{KEEP_ONE, Selector};
-use super::suggest::{SiteCandidate, by_start};
-use super::table::TargetReader;
-use super::tree::DocumentTree;
+use super::suggest::by_start;
 use super::yaml::{field, tree, write};
-use super::{Evidence, FileFormat, ImageSite, TargetKind};
 
 /// The entry of `images` with this `name`.
 #[derive(Clone, Debug, PartialEq, Eq)]

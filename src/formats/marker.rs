@@ -6,14 +6,11 @@ use std::ops::Range;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::{
+    FileFormat, FileText, PinLookup, ReferencePart, TargetEdit, TargetError, TargetPin, TargetReader, WriteSpec, list,
+};
 use crate::model::image::{Digest, TagId, complete};
 use crate::text::diagnostics::At;
-
-use super::edit::{TargetEdit, TargetError, WriteSpec};
-use super::file_text::FileText;
-use super::part::ReferencePart;
-use super::table::TargetReader;
-use super::{FileFormat, PinLookup, TargetPin, list};
 
 /// Prefix of every marker.
 const WORD: &str = "pinstream:";

@@ -10,14 +10,12 @@ use std::ops::Range;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use super::{DocumentTree, FileText, NoMatch, SelectorStep, TargetError, available, list};
 use crate::model::image::NameError;
 use crate::text::diagnostics::{Problem, nearest};
 use crate::text::yaml::YamlNode;
 
-use super::edit::TargetError;
-use super::file_text::FileText;
-use super::tree::{DocumentTree, NoMatch, SelectorStep, dig};
-use super::{available, list};
+use super::tree::dig;
 
 pub(super) use search::selectors;
 

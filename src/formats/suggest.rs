@@ -5,16 +5,14 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::{
+    DocumentTree, FileKind, FilePath, FileText, GLOB_CHARS, ImageSite, PinLookup, ReferencePart, Selector, Target,
+    TargetEdit, TargetKind, TargetPin,
+};
 use crate::model::image::{ImageRef, PinnedRef, TagId};
 use crate::text::diagnostics::{Problem, SourceFile, SourceLocation};
 
-use super::edit::TargetEdit;
-use super::file_text::FileText;
-use super::part::ReferencePart;
-use super::path::{FilePath, GLOB_CHARS};
-use super::selector::{Selector, selectors};
-use super::tree::DocumentTree;
-use super::{FileKind, ImageSite, PinLookup, Target, TargetKind, TargetPin};
+use super::selector::selectors;
 
 /// A file and the images in it that targets should write.
 pub struct TargetRequest<'a> {

@@ -6,15 +6,12 @@ use std::sync::Arc;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::{
+    DocumentTree, FileFormat, FileText, SELECT_ONE, Selector, TargetEdit, TargetError, TargetReader, ValueTable,
+    WriteSpec,
+};
 use crate::text::diagnostics::{Problem, SourceFile};
 use crate::text::yaml::{YamlNode, YamlValue};
-
-use super::FileFormat;
-use super::edit::{TargetEdit, TargetError, WriteSpec};
-use super::file_text::FileText;
-use super::selector::{SELECT_ONE, Selector};
-use super::table::{TargetReader, ValueTable};
-use super::tree::DocumentTree;
 
 /// Maximum number of keys and lists in a file: each costs hundreds of bytes during parsing.
 const ENTRIES_MAX: usize = 200_000;

@@ -9,18 +9,16 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::{
+    DocumentTree, Evidence, FileFormat, FileText, ImageSite, ImageSites, Selector, SharedValue, SiteCandidate,
+    TargetEdit, TargetError, TargetKind, TargetReader, WriteSpec, YamlPlace,
+};
 use crate::text::diagnostics::{At, Problem, SourceFile};
 use crate::text::yaml::YamlNode;
 
-use super::edit::{TargetEdit, TargetError, WriteSpec};
-use super::file_text::FileText;
-use super::image_site::ImageSites;
-use super::selector::{Selector, SharedValue};
-use super::suggest::{SiteCandidate, by_selector, by_start};
-use super::table::{TargetReader, optional};
-use super::tree::DocumentTree;
-use super::yaml::{YamlPlace, has_line, tree, write};
-use super::{Evidence, FileFormat, ImageSite, TargetKind};
+use super::suggest::{by_selector, by_start};
+use super::table::optional;
+use super::yaml::{has_line, tree, write};
 
 /// Prefix of an image that a step uses.
 const DOCKER: &str = "docker://";

@@ -2,12 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use super::{FilePath, FileText, PinLookup, Target, TargetEdit, TargetFile, TargetPin, files};
 use crate::text::diagnostics::{Problem, Problems};
-
-use super::edit::{TargetEdit, TargetFile};
-use super::file_text::FileText;
-use super::path::FilePath;
-use super::{PinLookup, Target, TargetPin, files};
 
 /// A file that targets change.
 #[derive(Clone, Debug, PartialEq, Eq)]

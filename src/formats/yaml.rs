@@ -6,18 +6,16 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::{
+    DocumentTree, Evidence, FileFormat, FileText, ImageSite, SELECT_ONE, Selector, SharedValue, SiteCandidate,
+    TargetEdit, TargetError, TargetKind, TargetReader, ValueTable, WriteSpec,
+};
 use crate::text::diagnostics::{Problem, SourceFile};
 use crate::text::yaml::write::is_plain;
 use crate::text::yaml::{self, YamlNode, YamlValue};
 
-use super::edit::{TargetEdit, TargetError, WriteSpec};
-use super::file_text::FileText;
 use super::image_site::unquoted;
-use super::selector::{SELECT_ONE, Selector, SharedValue};
-use super::suggest::{SiteCandidate, by_selector};
-use super::table::{TargetReader, ValueTable};
-use super::tree::DocumentTree;
-use super::{Evidence, FileFormat, ImageSite, TargetKind};
+use super::suggest::by_selector;
 
 /// Lists of containers: those of a pod, and of templates that become one.
 const CONTAINERS: [&str; 5] = ["containers", "initContainers", "ephemeralContainers", "sidecars", "steps"];
