@@ -60,14 +60,12 @@ impl CredentialSources {
     /// Lists the files in order of precedence.
     fn files(&self) -> Vec<PathBuf> {
         let docker = self.docker_config.clone().or_else(|| self.home.as_ref().map(|home| home.join(".docker")));
-        let podman = self.registry_auth_file.clone().map_or_else(
-            || {
-                let runtime = self.xdg_runtime_dir.as_ref().map(|runtime| runtime.join("containers/auth.json"));
-                let home = self.home.as_ref().map(|home| home.join(".config/containers/auth.json"));
-                runtime.into_iter().chain(home).collect()
-            },
-            |file| vec![file],
-        );
+        let runtime = self.xdg_runtime_dir.as_ref().map(|runtime| runtime.join("containers/auth.json"));
+        let home = self.home.as_ref().map(|home| home.join(".config/containers/auth.json"));
+        let podman = match &self.registry_auth_file {
+            Some(file) => vec![file.clone()],
+            None => runtime.into_iter().chain(home).collect(),
+        };
         podman.into_iter().chain(docker.map(|directory| directory.join("config.json"))).collect()
     }
 }

@@ -8,9 +8,11 @@ use std::time::Duration;
 use reqwest::header::HeaderValue;
 use tokio::sync::{Mutex, MutexGuard};
 
+use super::credentials::{Credential, CredentialStore};
 use super::error::{FailureKind, ResolveError};
 use super::lockout_guard::{ExclusiveTry, LockoutGuard, REJECTED_TTL};
 use super::realm::Realm;
+use crate::model::image::RegistryHost;
 
 /// Time for which a refusal is remembered.
 pub(super) const REFUSAL_TTL: Duration = Duration::from_secs(10 * 60);
@@ -120,6 +122,31 @@ impl AuthSlot {
             state.grant = Grant::None;
         }
         state
+    }
+
+    /// Returns the next credential to try; none to go without.
+    ///
+    /// # Errors
+    /// If a credential was rejected and no other is left, or none can be read.
+    pub(super) async fn next_credential(
+        &self,
+        state: &mut SlotState,
+        store: &CredentialStore,
+        registry: &RegistryHost,
+        now: Duration,
+    ) -> Result<Option<Arc<Credential>>, ResolveError> {
+        while let Some((candidate, entry)) = self.guard.next(state.candidate, now) {
+            state.candidate = candidate;
+            if let Some(credential) = store.get(entry, now).await? {
+                return Ok(Some(credential));
+            }
+            state.candidate += 1;
+        }
+        // Never anonymous after a rejection: a wrong password must be visible.
+        if state.rejected_at.is_some() || self.guard.has_rejected(now) {
+            return Err(ResolveError::unauthorized(registry, format!("`{registry}` rejected the credentials")));
+        }
+        Ok(None)
     }
 
     /// Drops the grant of `ticket`, which is not accepted any more.

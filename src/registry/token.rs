@@ -16,10 +16,9 @@ use super::credentials::{CREDENTIAL_TTL, Credential, CredentialStore};
 use super::error::{FailureKind, ResolveError};
 use super::host::Host;
 use super::realm::Realm;
-use super::slot::{AuthSlot, AuthStep, Grant, Issue, Rejection, RepositoryNames, SlotState};
+use super::slot::{AuthSlot, AuthStep, Grant, Issue, Rejection, RepositoryNames};
 use super::transport::{RegistryReply, RegistryTransport, RequestError, SendError};
 use crate::http::{PrivateAccess, UrlOrigin, password_header, quotable};
-use crate::model::image::RegistryHost;
 use crate::system::clock;
 use crate::text::escape;
 
@@ -65,7 +64,7 @@ pub(super) async fn authorize(
     let registry = &server.host.name;
     let error = loop {
         let now = http.now();
-        let credential = match next_credential(slot, &mut state, store, registry, now).await {
+        let credential = match slot.next_credential(&mut state, store, registry, now).await {
             Ok(credential) => credential,
             Err(error) => break error,
         };
@@ -111,28 +110,6 @@ pub(super) async fn authorize(
     };
     state.fail(error.clone(), http.now());
     Err(error)
-}
-
-/// Returns the first credential from the current candidate on; none for an anonymous request.
-async fn next_credential(
-    slot: &AuthSlot,
-    state: &mut SlotState,
-    store: &CredentialStore,
-    registry: &RegistryHost,
-    now: Duration,
-) -> Result<Option<Arc<Credential>>, ResolveError> {
-    while let Some((candidate, entry)) = slot.guard.next(state.candidate, now) {
-        state.candidate = candidate;
-        if let Some(credential) = store.get(entry, now).await? {
-            return Ok(Some(credential));
-        }
-        state.candidate += 1;
-    }
-    // Never anonymous after a rejection: a wrong password must be visible.
-    if state.rejected_at.is_some() || slot.guard.has_rejected(now) {
-        return Err(ResolveError::unauthorized(registry, format!("`{registry}` rejected the credentials")));
-    }
-    Ok(None)
 }
 
 /// Decides how to continue after the registry rejected a token and named `realm`.

@@ -216,17 +216,14 @@ impl RegistryTransport {
 /// Creates the error of a retryable status.
 fn status_error(host: &Host, status: StatusCode, after: Option<Duration>, attempt: usize) -> ResolveError {
     let code = status.as_u16();
-    let kind = match (code, after) {
-        (429, _) | (503, Some(_)) => FailureKind::RateLimited,
-        _ => FailureKind::Network,
-    };
+    let is_limited = code == 429 || (code == 503 && after.is_some());
+    let kind = if is_limited { FailureKind::RateLimited } else { FailureKind::Network };
     let attempts = if attempt == 1 { String::new() } else { format!(" ({attempt} attempts)") };
-    let error = ResolveError::new(kind, format!("`{}` returned {code}{attempts}", host.name));
-    match after {
-        Some(wait) if kind == FailureKind::RateLimited => ResolveError {
-            retry_after: after,
-            ..error.help(format!("wait {} s before the next pass, as the registry requests", wait.as_secs()))
-        },
-        _ => ResolveError { retry_after: after, ..error },
+    let advice = |wait: Duration| format!("wait {} s before the next pass, as the registry requests", wait.as_secs());
+    let help = after.filter(|_| is_limited).map(advice);
+    ResolveError {
+        help,
+        retry_after: after,
+        ..ResolveError::new(kind, format!("`{}` returned {code}{attempts}", host.name))
     }
 }

@@ -28,7 +28,7 @@ use crate::report::{ProposalRow, ReportError};
 use crate::text::diagnostics::Problems;
 use crate::text::template::Template;
 
-use super::commit;
+use super::{commit_message, new_commit};
 use branch::Proposer;
 
 /// Group of target files that are corrected without a change of a pin. No stream and no set has this name.
@@ -89,7 +89,7 @@ impl Context<'_> {
     ) -> Result<Option<NewCommit>, PassError> {
         let Attempt { snapshot, facts, .. } = self.attempt;
         let edits = target_edits::edit(&snapshot.root, lock, &facts.target_files, is_selected)?;
-        Ok(commit::commit(self.attempt, lock, changes, &edits)?)
+        Ok(new_commit(self.attempt, lock, changes, &edits)?)
     }
 
     /// Builds the commit that corrects target files without a change of a pin. All of them share a branch, so one shard is
@@ -236,7 +236,7 @@ pub(super) fn show(attempt: Attempt<'_>, publish: &Publish) -> Result<String, Pr
     let mut out = String::new();
     for (group, tags) in context.groups(next) {
         let (_, changes) = groups::group_changes(context.base(), next, &tags);
-        let (title, body) = texts(&context, &commit::message(attempt, &changes)?, &changes)?;
+        let (title, body) = texts(&context, &commit_message(attempt, &changes)?, &changes)?;
         let body = body.lines().filter(|line| marker::read(line).is_none()).collect::<Vec<_>>().join("\n");
         // Writing to a `String` never fails.
         let _ = writeln!(out, "{}\n{title}\n\n{}\n", context.scope.branch(&group), body.trim());
