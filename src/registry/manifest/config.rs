@@ -47,7 +47,7 @@ impl ImageConfig {
     fn parse(bytes: &[u8]) -> Result<Self, JsonError> {
         let object = json::parse(bytes)?;
         let object = JsonObject(&object);
-        object.check_spelling(&["os", "architecture", "variant", "created", "config"])?;
+        object.check_spelling("os architecture variant created config")?;
         let platform = match (object.text("os")?, object.text("architecture")?) {
             (Some(os), Some(architecture)) if !os.is_empty() && !architecture.is_empty() => {
                 parse_platform(os, architecture, object.text("variant")?)
@@ -57,7 +57,7 @@ impl ImageConfig {
         let created = object.text("created")?.and_then(|text| text.parse().ok());
         let (labels, runs) = match object.object("config")? {
             Some(config) => {
-                config.check_spelling(&["Labels"])?;
+                config.check_spelling("Labels")?;
                 (config.texts("Labels")?, runtime(config))
             }
             None => Default::default(),

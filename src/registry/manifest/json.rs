@@ -57,15 +57,16 @@ impl<'a> JsonObject<'a> {
         self.0.get(key).filter(|value| !value.is_null())
     }
 
-    /// Rejects keys that differ from one of `known` only in case.
+    /// Rejects keys that differ only in case from one of `known`, which are separated by spaces.
     ///
     /// # Errors
     /// The misspelled key.
-    pub(super) fn check_spelling(self, known: &[&str]) -> Result<(), JsonError> {
-        for key in self.0.keys().filter(|key| !known.contains(&key.as_str())) {
+    pub(super) fn check_spelling(self, known: &str) -> Result<(), JsonError> {
+        let known = || known.split(' ');
+        for key in self.0.keys().filter(|key| known().all(|known| known != key.as_str())) {
             let folded = fold(key);
-            if let Some(expected) = known.iter().find(|known| fold(known) == folded) {
-                return Err(JsonError::Misspelled { found: quotable(key), expected: (*expected).to_owned() });
+            if let Some(expected) = known().find(|known| fold(known) == folded) {
+                return Err(JsonError::Misspelled { found: quotable(key), expected: expected.to_owned() });
             }
         }
         Ok(())

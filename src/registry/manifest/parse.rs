@@ -130,18 +130,9 @@ pub(super) fn parse(
 ) -> Result<(ManifestContent, BTreeMap<String, String>), ManifestError> {
     let object = json::parse(bytes)?;
     let object = JsonObject(&object);
-    object.check_spelling(&[
-        "schemaVersion",
-        "mediaType",
-        "config",
-        "layers",
-        "manifests",
-        "annotations",
-        "artifactType",
-        "subject",
-        "fsLayers",
-        "signatures",
-    ])?;
+    object.check_spelling(
+        "schemaVersion mediaType config layers manifests annotations artifactType subject fsLayers signatures",
+    )?;
     if object.get("schemaVersion").and_then(Value::as_u64) != Some(2) {
         return Err(ManifestError::SchemaVersion);
     }
@@ -177,16 +168,7 @@ pub(super) fn parse(
 }
 
 fn descriptor(object: JsonObject<'_>) -> Result<Descriptor, ManifestError> {
-    object.check_spelling(&[
-        "mediaType",
-        "digest",
-        "size",
-        "platform",
-        "annotations",
-        "urls",
-        "data",
-        "artifactType",
-    ])?;
+    object.check_spelling("mediaType digest size platform annotations urls data artifactType")?;
     let media_type = object.text("mediaType")?.ok_or(ManifestError::Descriptor("mediaType"))?.to_owned();
     let digest = object.text("digest")?.and_then(|digest| digest.parse().ok());
     let digest = digest.ok_or(ManifestError::Descriptor("digest"))?;
@@ -198,7 +180,7 @@ fn descriptor(object: JsonObject<'_>) -> Result<Descriptor, ManifestError> {
     let artifact_type = object.text("artifactType")?.map(str::to_owned);
     let mut platform = None;
     if let Some(platform_object) = object.object("platform")? {
-        platform_object.check_spelling(&["os", "architecture", "variant", "os.version", "os.features", "features"])?;
+        platform_object.check_spelling("os architecture variant os.version os.features features")?;
         let os = platform_object.text("os")?.unwrap_or_default();
         let architecture = platform_object.text("architecture")?.unwrap_or_default();
         attestation |= (os, architecture) == ("unknown", "unknown");

@@ -22,7 +22,7 @@ pub(super) struct Proposer<'a, W> {
     pub(super) proposals: &'a mut Proposals,
 }
 
-impl<W: World> Proposer<'_, W> {
+impl<'a, W: World> Proposer<'a, W> {
     /// Proposes one group. Records a row, whatever happens to it.
     ///
     /// # Errors
@@ -85,15 +85,15 @@ impl<W: World> Proposer<'_, W> {
                     continue;
                 }
             }
-            self.close(branch, there).await;
+            let open = self.open_proposal(branch);
+            if let Some(outcome) = self.close(branch, there, open).await {
+                self.proposals.rows.push(row(branch.clone(), open, 0, outcome));
+            }
         }
         Ok(())
     }
 
-    fn open_proposal<'k>(&self, branch: &str) -> Option<&'k ForgeProposal>
-    where
-        Self: 'k,
-    {
+    fn open_proposal(&self, branch: &str) -> Option<&'a ForgeProposal> {
         self.known.iter().find(|known| known.branch == branch && known.state == ProposalState::Open)
     }
 
@@ -142,15 +142,9 @@ impl<W: World> Proposer<'_, W> {
         Ok(true)
     }
 
-    /// Closes one proposal and deletes its branch; of a proposal that is closed already, only the branch.
-    async fn close(&mut self, branch: &str, there: &OpenBranch) {
-        let open = self.open_proposal(branch);
-        if let Some(outcome) = self.close_outcome(branch, there, open).await {
-            self.proposals.rows.push(row(branch.to_owned(), open, 0, outcome));
-        }
-    }
-
-    async fn close_outcome(
+    /// Closes one proposal and deletes its branch; of a proposal that is closed already, only the branch. Returns the
+    /// outcome, if there is one to report.
+    async fn close(
         &mut self,
         branch: &str,
         there: &OpenBranch,
