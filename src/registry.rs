@@ -68,12 +68,8 @@ pub struct Registry {
 impl Registry {
     /// Announces the repositories that will be requested, so that they can share tokens.
     pub fn announce(&self, repositories: &[Repository]) {
-        for repository in repositories {
-            for location in mirror::locations(repository, self.settings.get(repository.registry())) {
-                if let Ok(endpoint) = self.endpoint(&location.registry) {
-                    endpoint.auth.announce(location.path);
-                }
-            }
+        for place in repositories.iter().flat_map(|repository| self.places(repository)).flatten() {
+            place.endpoint.auth.announce(place.path);
         }
     }
 
@@ -184,6 +180,10 @@ impl Registry {
     ) -> Result<Vec<T>, ResolveError> {
         self.first(repository, |place| async move {
             let name = place.host().name.as_str();
+            let error = |event: &str| {
+                let message = format!("the {} of `{repository}` at `{name}` {event}", format.noun);
+                Err(ResolveError::integrity(message))
+            };
             let mut urls = vec![place.url(path)?];
             let mut found = Vec::new();
             while let Some(url) = urls.last() {
@@ -191,11 +191,9 @@ impl Registry {
                 place.expect_ok(&reply, &repository.to_string())?;
                 (format.parse)(&reply.body, name, &mut found)?;
                 match pages::next(&reply.headers, url)? {
-                    Some(next) if urls.contains(&next) => {
-                        return Err(format.error(name, repository, "repeats a page"));
-                    }
+                    Some(next) if urls.contains(&next) => return error("repeats a page"),
                     Some(_) if urls.len() == format.pages => {
-                        return Err(format.error(name, repository, &format!("has more than {} pages", format.pages)));
+                        return error(&format!("has more than {} pages", format.pages));
                     }
                     Some(next) => urls.push(next),
                     None => break,
@@ -212,11 +210,8 @@ impl Registry {
         repository: &Repository,
         request: impl Fn(RepositoryAt) -> F,
     ) -> Result<T, ResolveError> {
-        let locations = mirror::locations(repository, self.settings.get(repository.registry())).into_iter();
         // All are checked before the first request: the policy applies to the whole list.
-        let places = locations
-            .map(|location| Ok(RepositoryAt { endpoint: self.endpoint(&location.registry)?, path: location.path }));
-        let places: Vec<RepositoryAt> = places.collect::<Result<_, ResolveError>>()?;
+        let places: Vec<RepositoryAt> = self.places(repository).collect::<Result<_, _>>()?;
         let mut failure = None;
         for place in places {
             match request(place).await {
@@ -230,6 +225,15 @@ impl Registry {
         }
         Err(failure
             .unwrap_or_else(|| ResolveError::new(FailureKind::Network, format!("no registry has `{repository}`"))))
+    }
+
+    /// Lists the mirrors of `repository` and its registry.
+    ///
+    /// # Errors
+    /// Those that the policy does not allow, or that are not valid hosts.
+    fn places(&self, repository: &Repository) -> impl Iterator<Item = Result<RepositoryAt, ResolveError>> {
+        let locations = mirror::locations(repository, self.settings.get(repository.registry())).into_iter();
+        locations.map(|location| Ok(RepositoryAt { endpoint: self.endpoint(&location.registry)?, path: location.path }))
     }
 
     /// Returns the endpoint of `name`.

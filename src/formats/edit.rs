@@ -51,6 +51,18 @@ pub struct TargetEdit {
     pub new: String,
 }
 
+/// Applies edits in file order to a text; none if they overlap.
+pub(super) fn apply<'a>(text: &str, edits: impl IntoIterator<Item = &'a TargetEdit>) -> Option<String> {
+    let (mut new, mut at) = (String::with_capacity(text.len()), 0);
+    for edit in edits {
+        new.push_str(text.get(at..edit.span.start)?);
+        new.push_str(&edit.new);
+        at = edit.span.end;
+    }
+    new.push_str(&text[at..]);
+    Some(new)
+}
+
 /// Reason why a target cannot be written into a file.
 pub(super) struct TargetError {
     pub(super) problem: Problem,

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::edit::apply;
 use super::{
     DocumentTree, FileKind, FilePath, FileText, GLOB_CHARS, ImageSite, PinLookup, ReferencePart, Selector, Target,
     TargetEdit, TargetKind, TargetPin,
@@ -269,15 +270,7 @@ impl<'a> TargetSuggester<'a> {
         let mut edits: Vec<&TargetEdit> = edits.collect();
         edits.sort_by_key(|edit| edit.span.start);
         edits.dedup();
-        let (mut new, mut at) = (String::with_capacity(self.text.text().len() + edits.len() * 100), 0);
-        for edit in &edits {
-            // Overlapping edits cannot be attributed to one target.
-            let Some(between) = self.text.text().get(at..edit.span.start) else { return false };
-            new.push_str(between);
-            new.push_str(&edit.new);
-            at = edit.span.end;
-        }
-        new.push_str(&self.text.text()[at..]);
+        let Some(new) = apply(self.text.text(), edits.iter().copied()) else { return false };
         let file = Arc::new(SourceFile { path: self.request.file.path.clone(), text: new });
         let Ok(found) = self.request.kind.find(&file) else { return false };
         found.len() == self.request.sites.len()

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::edit::apply;
 use super::{FilePath, FileText, PinLookup, Target, TargetEdit, TargetFile, TargetPin, files};
 use crate::text::diagnostics::{Problem, Problems};
 
@@ -113,16 +114,9 @@ impl<'a> TargetWriter<'a> {
         }
         let mark = if text.has_mark { "\u{feff}" } else { "" };
         let old = text.text();
-        let mut new = String::with_capacity(old.len() + mark.len() + kept.len() * 80);
-        new.push_str(mark);
-        let mut at = 0;
-        for edit in &kept {
-            new.push_str(&old[at..edit.span.start]);
-            new.push_str(&edit.new);
-            at = edit.span.end;
-        }
-        new.push_str(&old[at..]);
-        self.edited.push(EditedFile { path: text.path().to_owned(), old: format!("{mark}{old}"), new, edits: kept });
+        let Some(new) = apply(old, &kept) else { return };
+        let [old, new] = [old, &new].map(|text| format!("{mark}{text}"));
+        self.edited.push(EditedFile { path: text.path().to_owned(), old, new, edits: kept });
     }
 
     /// Returns the files that change.

@@ -7,7 +7,6 @@ use url::Url;
 
 use super::error::ResolveError;
 use crate::http::{UrlOrigin, quotable};
-use crate::model::image::Repository;
 
 /// Parses a page sent by the registry of this name and appends its items.
 type ParsePage<T> = fn(&[u8], &str, &mut Vec<T>) -> Result<(), ResolveError>;
@@ -22,13 +21,6 @@ pub(super) struct PagedList<T> {
     pub(super) page_max: usize,
     /// Parser of its pages.
     pub(super) parse: ParsePage<T>,
-}
-
-impl<T> PagedList<T> {
-    /// Creates the error of a list that does not end properly.
-    pub(super) fn error(&self, registry: &str, repository: &Repository, event: &str) -> ResolveError {
-        ResolveError::integrity(format!("the {} of `{repository}` at `{registry}` {event}", self.noun))
-    }
 }
 
 /// Returns the URL of the page after `page`.

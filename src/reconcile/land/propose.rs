@@ -210,19 +210,20 @@ async fn propose_targets<W: World>(
 /// Renders title and body of a proposal whose commit has `message`.
 fn texts(context: &Context<'_>, message: &str, changes: &[PinChange]) -> Result<(String, String), Problems> {
     let (publish, diffs) = (context.publish, context.attempt.diffs);
-    let mut title = message.lines().next().unwrap_or_default().to_owned();
+    let first_line = |text: &str| text.lines().next().map(str::to_owned);
+    let title = first_line(message).unwrap_or_default();
     if changes.is_empty() {
         return Ok((title, body::with_fingerprint(&body::write_without_changes(message), changes)));
     }
-    let mut text = body::write(changes, diffs);
-    let render = |template: &Template, title: &str, text: &str| {
-        messages::proposal_text(template, changes, diffs, ProposalDefaults { title, body: text })
+    let body = body::write(changes, diffs);
+    let render = |template: &Template| {
+        messages::proposal_text(template, changes, diffs, ProposalDefaults { title: &title, body: &body })
             .map_err(|problem| Problems(vec![problem]))
     };
-    let titled = publish.title.as_ref().map(|template| render(template, &title, &text)).transpose()?;
-    text = publish.body.as_ref().map(|template| render(template, &title, &text)).transpose()?.unwrap_or(text);
-    title = titled.and_then(|title| title.lines().next().map(str::to_owned)).unwrap_or(title);
-    Ok((title, body::with_fingerprint(&text, changes)))
+    let rendered_title = publish.title.as_ref().map(render).transpose()?;
+    let rendered_body = publish.body.as_ref().map(render).transpose()?;
+    let title = rendered_title.and_then(|title| first_line(&title)).unwrap_or(title);
+    Ok((title, body::with_fingerprint(&rendered_body.unwrap_or(body), changes)))
 }
 
 /// Renders branch, title and body of everything that would be proposed.
