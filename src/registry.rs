@@ -36,17 +36,22 @@ use url::Url;
 use crate::http::UrlOrigin;
 use crate::model::image::{Digest, ImageRef, Reference, RegistryHost, Repository, TagName};
 use crate::model::settings::RegistrySettings;
+use auth::{AuthDemand, AuthScheme};
 use auth_cache::AuthCache;
+use bearer_token::BearerToken;
 use client::{Endpoint, RegistryRequest};
-use credentials::CredentialStore;
+use credentials::{CREDENTIAL_TTL, Credential, CredentialCandidate, CredentialSources, CredentialStore};
 pub use error::{FailureKind, RegistrySetupError, ResolveError};
 use host::Host;
+use lockout_guard::{ExclusiveTry, LockoutGuard, REJECTED_TTL};
 use manifest::{Descriptor, MANIFEST_MAX, VerifiedManifest};
 use pages::PagedList;
+use realm::Realm;
 pub use setup::{RegistryConfig, RegistryPolicy};
-use slot::AuthSlot;
+use slot::{AuthSlot, AuthStep, Grant, Issue, REFUSAL_TTL, Rejection, RepositoryNames, Ticket};
+use token::TokenServer;
 pub use transport::RequestCounts;
-use transport::{RegistryReply, RegistryTransport};
+use transport::{RegistryReply, RegistryTransport, RequestError, SendError};
 
 /// Largest blob that is read, in bytes; image configurations have a few kilobytes.
 const BLOB_MAX: usize = 4 << 20;

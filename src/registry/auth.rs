@@ -8,14 +8,11 @@ use std::time::Duration;
 
 use reqwest::header::HeaderMap;
 
-use super::challenge;
-use super::credentials::CredentialStore;
-use super::error::ResolveError;
-use super::host::Host;
-use super::realm::{Realm, trusted_realm};
-use super::slot::{AuthSlot, AuthStep, Issue, Rejection};
-use super::token::{self, TokenServer};
-use super::transport::RegistryTransport;
+use super::realm::trusted_realm;
+use super::{
+    AuthSlot, AuthStep, CredentialStore, Host, Issue, Realm, RegistryTransport, Rejection, ResolveError, TokenServer,
+    challenge, token,
+};
 use crate::http::UrlOrigin;
 
 /// Authentication scheme of a registry.

@@ -6,13 +6,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::auth::AuthScheme;
-use super::credentials::{CredentialCandidate, CredentialStore};
-use super::error::ResolveError;
-use super::host::Host;
-use super::lockout_guard::LockoutGuard;
-use super::realm::Realm;
-use super::slot::{AuthSlot, REFUSAL_TTL, RepositoryNames};
+use super::{
+    AuthScheme, AuthSlot, CredentialCandidate, CredentialStore, Host, LockoutGuard, REFUSAL_TTL, Realm,
+    RepositoryNames, ResolveError,
+};
 
 /// Scopes per token request: a token with more exceeds the 8 KiB that servers accept as a header.
 const SCOPES_MAX: usize = 50;

@@ -8,13 +8,10 @@ use reqwest::header::HeaderValue;
 use reqwest::{Method, StatusCode};
 use url::Url;
 
-use super::Registry;
-use super::auth::{AuthDemand, AuthScheme};
-use super::auth_cache::AuthCache;
-use super::error::ResolveError;
-use super::host::Host;
-use super::slot::{AuthSlot, AuthStep, Issue, Rejection, RepositoryNames, Ticket};
-use super::transport::RegistryReply;
+use super::{
+    AuthCache, AuthDemand, AuthScheme, AuthSlot, AuthStep, Host, Issue, Registry, RegistryReply, Rejection,
+    RepositoryNames, ResolveError, Ticket,
+};
 
 /// Number of challenges of one request that are answered.
 const CHALLENGES: usize = 8;

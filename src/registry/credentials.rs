@@ -16,8 +16,7 @@ use std::time::Duration;
 
 use tokio::sync::OnceCell;
 
-use super::error::{FailureKind, RegistrySetupError, ResolveError};
-use super::host::Host;
+use super::{FailureKind, Host, RegistrySetupError, ResolveError};
 use crate::http::{Secret, quotable};
 use crate::system::environment;
 use config_file::{ConfigFile, canonical_host};

@@ -2,8 +2,8 @@
 
 use reqwest::header::{CONTENT_TYPE, HeaderMap};
 
-use super::error::{FailureKind, ResolveError};
 use super::manifest::{check_media_type, essence};
+use super::{FailureKind, ResolveError};
 use crate::http::quotable;
 use crate::model::image::Digest;
 

@@ -5,7 +5,7 @@
 use reqwest::header::{HeaderMap, LINK};
 use url::Url;
 
-use super::error::ResolveError;
+use super::ResolveError;
 use crate::http::{UrlOrigin, quotable};
 
 /// Parses a page sent by the registry of this name and appends its items.

@@ -4,7 +4,7 @@
 
 use url::Url;
 
-use super::error::ResolveError;
+use super::ResolveError;
 use crate::http::{UrlOrigin, quotable};
 use crate::model::image::RegistryHost;
 use crate::text::escape;

@@ -9,16 +9,11 @@ use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderValue, LOCATION};
 use reqwest::{Method, Response, StatusCode};
 use url::Url;
 
-use super::Registry;
 use super::auth::scope_repository;
-use super::challenge;
-use super::client::RegistryRequest;
-use super::error::{FailureKind, ResolveError};
-use super::host::Host;
-use super::realm::Realm;
-use super::slot::{AuthSlot, Issue};
-use super::token::{self, TokenServer};
-use super::transport::{RegistryReply, SendError};
+use super::{
+    AuthSlot, FailureKind, Host, Issue, Realm, Registry, RegistryReply, RegistryRequest, ResolveError, SendError,
+    TokenServer, challenge, token,
+};
 use crate::http::{PrivateAccess, Route, UrlOrigin, quotable};
 
 /// Number of redirects that are followed.

@@ -1,10 +1,8 @@
 //! Referrers of a manifest: an index created for the response, which has no digest and proves nothing.
 
-use super::error::ResolveError;
-use super::manifest::{self, Descriptor, MANIFEST_MAX};
-use super::pages::PagedList;
-
 /// Referrers are few: no more than fifty signatures are checked.
+use super::{Descriptor, MANIFEST_MAX, PagedList, ResolveError, manifest};
+
 pub(super) const FORMAT: PagedList<Descriptor> =
     PagedList { noun: "list of referrers", pages: 10, page_max: MANIFEST_MAX, parse };
 

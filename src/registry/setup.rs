@@ -6,11 +6,8 @@ use std::time::Duration;
 
 use globset::Glob;
 
-use super::Registry;
-use super::credentials::{CredentialSources, CredentialStore};
-use super::error::RegistrySetupError;
 use super::host::registry_origin;
-use super::transport::RegistryTransport;
+use super::{CredentialSources, CredentialStore, Registry, RegistrySetupError, RegistryTransport};
 use crate::git::RootFiles;
 use crate::http::{Authority, HttpClient, HttpConfig, HttpLimits, NameLookup, Proxies, UrlOrigin};
 use crate::model::image::RegistryHost;

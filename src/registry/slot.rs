@@ -8,10 +8,7 @@ use std::time::Duration;
 use reqwest::header::HeaderValue;
 use tokio::sync::{Mutex, MutexGuard};
 
-use super::credentials::{Credential, CredentialStore};
-use super::error::{FailureKind, ResolveError};
-use super::lockout_guard::{ExclusiveTry, LockoutGuard, REJECTED_TTL};
-use super::realm::Realm;
+use super::{Credential, CredentialStore, ExclusiveTry, FailureKind, LockoutGuard, REJECTED_TTL, Realm, ResolveError};
 use crate::model::image::RegistryHost;
 
 /// Time for which a refusal is remembered.

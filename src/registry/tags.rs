@@ -5,8 +5,7 @@ use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use super::error::ResolveError;
-use super::pages::PagedList;
+use super::{PagedList, ResolveError};
 use crate::model::image::TagName;
 
 /// Largest number of tags of one repository, which is also that of a root.

@@ -11,13 +11,11 @@ use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, LOCATION};
 use url::Url;
 use url::form_urlencoded::Serializer;
 
-use super::bearer_token::{BearerToken, bearer_header};
-use super::credentials::{CREDENTIAL_TTL, Credential, CredentialStore};
-use super::error::{FailureKind, ResolveError};
-use super::host::Host;
-use super::realm::Realm;
-use super::slot::{AuthSlot, AuthStep, Grant, Issue, Rejection, RepositoryNames};
-use super::transport::{RegistryReply, RegistryTransport, RequestError, SendError};
+use super::bearer_token::bearer_header;
+use super::{
+    AuthSlot, AuthStep, BearerToken, CREDENTIAL_TTL, Credential, CredentialStore, FailureKind, Grant, Host, Issue,
+    Realm, RegistryReply, RegistryTransport, Rejection, RepositoryNames, RequestError, ResolveError, SendError,
+};
 use crate::http::{PrivateAccess, UrlOrigin, password_header, quotable};
 use crate::system::clock;
 use crate::text::escape;

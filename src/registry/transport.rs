@@ -8,8 +8,7 @@ use std::time::Duration;
 use reqwest::StatusCode;
 use reqwest::header::HeaderMap;
 
-use super::error::{FailureKind, ResolveError};
-use super::host::Host;
+use super::{FailureKind, Host, ResolveError};
 use crate::http::{
     ATTEMPTS, AttemptOutcome, BreakerCause, CircuitOpen, ErrorScope, HttpClient, HttpError, HttpLimits,
     LargeBodyPermit, UrlOrigin, is_retryable, retry_after,

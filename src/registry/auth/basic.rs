@@ -6,9 +6,9 @@ use reqwest::header::HeaderValue;
 
 use crate::http::password_header;
 use crate::model::image::RegistryHost;
-use crate::registry::credentials::{CREDENTIAL_TTL, Credential, CredentialStore};
-use crate::registry::error::ResolveError;
-use crate::registry::slot::{AuthSlot, AuthStep, Grant, Issue, Rejection, Ticket};
+use crate::registry::{
+    AuthSlot, AuthStep, CREDENTIAL_TTL, Credential, CredentialStore, Grant, Issue, Rejection, ResolveError, Ticket,
+};
 
 /// Returns the header with the first credential that was not rejected.
 ///

@@ -12,7 +12,7 @@ use super::json::{self, JsonError, JsonObject};
 use super::parse::parse_platform;
 use crate::model::image::facts::RuntimeConfig;
 use crate::model::image::{Digest, Platform};
-use crate::registry::error::ResolveError;
+use crate::registry::ResolveError;
 use crate::text::escape;
 
 /// Number of environment variables or command arguments that are kept.

@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::json::{self, JsonError, JsonObject};
 use crate::http::quotable;
 use crate::model::image::{Digest, Platform};
-use crate::registry::error::{FailureKind, ResolveError};
+use crate::registry::{FailureKind, ResolveError};
 use crate::signature::{PAYLOAD, PayloadAnnotations};
 
 /// Largest number of children of an index or layers of an image. Real images have a few hundred; 4 MiB could contain

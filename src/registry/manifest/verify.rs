@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::parse::{Descriptor, ManifestContent, check_media_type, essence, parse};
 use crate::model::image::{Digest, Repository};
-use crate::registry::error::ResolveError;
+use crate::registry::ResolveError;
 use crate::text::escape;
 
 /// Largest manifest that is read, in bytes; OCI Distribution 1.1 requires registries to accept at least 4 MiB.
