@@ -40,12 +40,16 @@ pub use edit::{TargetEdit, TargetFile};
 pub use image_site::{ImageSite, NotAnImage};
 pub use writer::{EditedFile, TargetWriter};
 
-use edit::{EditRequest, TargetError};
+use edit::{TargetError, WriteSpec};
 use file_text::FileText;
+use image_site::ImageSites;
 use part::ReferencePart;
-use path::FilePath;
+use path::{FilePath, GLOB_CHARS};
+use selector::{KEEP_ONE, SELECT_ONE, Selector, SharedValue};
 use suggest::SiteCandidate;
-use table::{PlaceDraft, TargetReader};
+use table::{PlaceDraft, TargetReader, ValueTable};
+use tree::{DocumentTree, NoMatch, SelectorStep};
+use yaml::YamlPlace;
 
 /// Maximum number of files that the globs of all targets may match.
 pub const FILES_MAX: usize = 5_000;
@@ -71,7 +75,10 @@ trait FileFormat: Sized {
     fn keys(&self) -> Vec<(&'static str, &str)>;
 
     /// Returns the edits of all selected places, including those that already have the requested text.
-    fn edits(&self, text: &FileText, request: &EditRequest<'_>) -> Result<Vec<TargetEdit>, TargetError>;
+    /// None for a kind that names the tags: its places do not have one pin.
+    fn edits(&self, _: &WriteSpec<'_>) -> Result<Vec<TargetEdit>, TargetError> {
+        Ok(Vec::new())
+    }
 
     /// Returns the evidence that `file` is of this kind and may name images.
     fn recognize(_: &SourceFile) -> Option<Evidence> {
@@ -172,8 +179,8 @@ macro_rules! kinds {
                 match self { $(Self::$Kind(place) => place.keys(),)+ }
             }
 
-            fn edits(&self, text: &FileText, request: &EditRequest<'_>) -> Result<Vec<TargetEdit>, TargetError> {
-                match self { $(Self::$Kind(place) => place.edits(text, request),)+ }
+            fn edits(&self, spec: &WriteSpec<'_>) -> Result<Vec<TargetEdit>, TargetError> {
+                match self { $(Self::$Kind(place) => place.edits(spec),)+ }
             }
         }
 
@@ -264,6 +271,15 @@ pub enum TargetPin {
 pub type PinLookup<'a> = &'a dyn Fn(&TagId) -> TargetPin;
 
 impl Target {
+    /// Returns the edits of this target in a text file.
+    fn edits_in(&self, text: &FileText, pins: PinLookup<'_>) -> Result<Vec<TargetEdit>, TargetError> {
+        let Some(from) = &self.from else { return marker::edits(text, self.write, pins) };
+        match pins(from) {
+            TargetPin::At(pin) => self.kind.edits(&WriteSpec { text, from, pin, part: self.write }),
+            TargetPin::Elsewhere | TargetPin::Unknown(_) => Ok(Vec::new()),
+        }
+    }
+
     /// Returns the kind's table as TOML, e.g. `yaml = { path = "a.yaml", at = "image" }`.
     pub fn place_toml(&self) -> String {
         let path = [("path", self.path.as_str())];
@@ -306,6 +322,15 @@ pub fn files<'a>(
         }
     }
     files
+}
+
+/// Lists what a file has instead of a missing place, or says that it has no `what`.
+pub(crate) fn available<Items>(what: &str, items: Items) -> String
+where
+    Items: IntoIterator<IntoIter: ExactSizeIterator, Item: Display>,
+{
+    let items = items.into_iter();
+    if items.len() == 0 { format!("it has no {what}") } else { format!("it has: {}", list(items)) }
 }
 
 /// Joins up to ten items with commas and counts the rest.

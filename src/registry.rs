@@ -30,24 +30,28 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use globset::GlobMatcher;
-use reqwest::header::HeaderValue;
 use reqwest::{Method, StatusCode};
 use url::Url;
 
+use crate::http::UrlOrigin;
 use crate::model::image::{Digest, ImageRef, Reference, RegistryHost, Repository, TagName};
 use crate::model::settings::RegistrySettings;
+use auth::{AuthDemand, AuthScheme};
 use auth_cache::AuthCache;
-use client::{Endpoint, RegistryClient};
+use bearer_token::BearerToken;
+use client::{Endpoint, RegistryRequest};
+use credentials::{CREDENTIAL_TTL, Credential, CredentialCandidate, CredentialSources, CredentialStore};
 pub use error::{FailureKind, RegistrySetupError, ResolveError};
-use head::DigestHint;
 use host::Host;
+use lockout_guard::{ExclusiveTry, LockoutGuard, REJECTED_TTL};
 use manifest::{Descriptor, MANIFEST_MAX, VerifiedManifest};
 use pages::PagedList;
-use redirect::RegistryRequest;
-use setup::RegistryParts;
+use realm::Realm;
 pub use setup::{RegistryConfig, RegistryPolicy};
-use transport::RegistryReply;
+use slot::{AuthSlot, AuthStep, Grant, Issue, REFUSAL_TTL, Rejection, RepositoryNames, Ticket};
+use token::TokenServer;
 pub use transport::RequestCounts;
+use transport::{RegistryReply, RegistryTransport, RequestError, SendError};
 
 /// Largest blob that is read, in bytes; image configurations have a few kilobytes.
 const BLOB_MAX: usize = 4 << 20;
@@ -58,29 +62,19 @@ pub struct Registry {
     settings: BTreeMap<RegistryHost, RegistrySettings>,
     allowed: Option<Vec<GlobMatcher>>,
     endpoints: Mutex<HashMap<RegistryHost, Arc<Endpoint>>>,
-    client: RegistryClient,
-    accept: HeaderValue,
+    transport: RegistryTransport,
+    credentials: CredentialStore,
+    /// Anonymous tokens for servers that registries redirect to, by origin and repository.
+    guests: Mutex<HashMap<(UrlOrigin, String), Arc<AuthSlot>>>,
+    /// Origins that the operator trusts as token servers.
+    trusted: Vec<UrlOrigin>,
 }
 
 impl Registry {
-    /// Creates a client; sends nothing.
-    ///
-    /// # Errors
-    /// If an authority, a credential file, a proxy or a rule of the policy is invalid.
-    pub fn new(config: RegistryConfig) -> Result<Self, RegistrySetupError> {
-        let RegistryParts { settings, allowed, client } = config.build()?;
-        let accept = HeaderValue::from_static(manifest::ACCEPT);
-        Ok(Self { settings, allowed, endpoints: Mutex::default(), client, accept })
-    }
-
     /// Announces the repositories that will be requested, so that they can share tokens.
     pub fn announce(&self, repositories: &[Repository]) {
-        for repository in repositories {
-            for location in mirror::locations(repository, self.settings.get(repository.registry())) {
-                if let Ok(endpoint) = self.endpoint(&location.registry) {
-                    endpoint.auth.announce(location.path);
-                }
-            }
+        for place in repositories.iter().flat_map(|repository| self.places(repository)).flatten() {
+            place.endpoint.auth.announce(place.path);
         }
     }
 
@@ -118,7 +112,7 @@ impl Registry {
         let size = usize::try_from(descriptor.size).unwrap_or(usize::MAX);
         if size > BLOB_MAX {
             let message = format!("blob {} of `{repository}` is larger than 4 MiB", digest.short());
-            return Err(ResolveError::new(FailureKind::Integrity, message));
+            return Err(ResolveError::integrity(message));
         }
         self.first(repository, |place| async move {
             let url = place.url(&format!("blobs/{digest}"));
@@ -147,41 +141,39 @@ impl Registry {
 
     /// Returns the number of requests so far.
     pub fn counts(&self) -> RequestCounts {
-        self.client.follower.transport.counts()
+        self.transport.counts()
     }
 
     async fn digest_at(&self, image: &ImageRef, place: &RepositoryAt, tag: &TagName) -> Result<Digest, ResolveError> {
         let url = place.url(&format!("manifests/{tag}"));
-        let accept = Some(self.accept.clone());
+        let accept = Some(manifest::ACCEPT);
         let request = RegistryRequest { method: Method::HEAD, path: &place.path, url, accept, max: 0 };
-        let reply = self.client.send(&place.endpoint, &request).await?;
+        let reply = self.send(&place.endpoint, &request).await?;
         let name = image.to_string();
         place.expect_ok(&reply, &name)?;
-        match head::parse(&reply.headers, place.host().name.as_str())? {
-            DigestHint::Digest(digest) => Ok(digest),
-            DigestHint::Missing => {
-                let reply = self.get_manifest(place, tag.as_str()).await?;
-                place.expect_ok(&reply, &name)?;
-                manifest::check_media_type(manifest::essence(head::content_type(&reply.headers)))?;
-                Ok(Digest::sha256(&reply.body))
-            }
+        if let Some(digest) = head::parse(&reply.headers, place.host().name.as_str())? {
+            return Ok(digest);
         }
+        let reply = self.get_manifest(place, tag.as_str()).await?;
+        place.expect_ok(&reply, &name)?;
+        manifest::check_media_type(manifest::essence(head::content_type(&reply.headers)))?;
+        Ok(Digest::sha256(&reply.body))
     }
 
     async fn get_manifest(&self, place: &RepositoryAt, reference: &str) -> Result<RegistryReply, ResolveError> {
         let url = place.url(&format!("manifests/{reference}"));
-        self.get(place, url, Some(self.accept.clone()), MANIFEST_MAX).await
+        self.get(place, url, Some(manifest::ACCEPT), MANIFEST_MAX).await
     }
 
     async fn get(
         &self,
         place: &RepositoryAt,
         url: Url,
-        accept: Option<HeaderValue>,
+        accept: Option<&'static str>,
         max: usize,
     ) -> Result<RegistryReply, ResolveError> {
         let request = RegistryRequest { method: Method::GET, path: &place.path, url, accept, max };
-        self.client.send(&place.endpoint, &request).await
+        self.send(&place.endpoint, &request).await
     }
 
     /// Fetches all pages of a list.
@@ -193,6 +185,10 @@ impl Registry {
     ) -> Result<Vec<T>, ResolveError> {
         self.first(repository, |place| async move {
             let name = place.host().name.as_str();
+            let error = |event: &str| {
+                let message = format!("the {} of `{repository}` at `{name}` {event}", format.noun);
+                Err(ResolveError::integrity(message))
+            };
             let mut urls = vec![place.url(path)];
             let mut found = Vec::new();
             while let Some(url) = urls.last() {
@@ -200,11 +196,9 @@ impl Registry {
                 place.expect_ok(&reply, &repository.to_string())?;
                 (format.parse)(&reply.body, name, &mut found)?;
                 match pages::next(&reply.headers, url)? {
-                    Some(next) if urls.contains(&next) => {
-                        return Err(format.error(name, repository, "repeats a page"));
-                    }
+                    Some(next) if urls.contains(&next) => return error("repeats a page"),
                     Some(_) if urls.len() == format.pages => {
-                        return Err(format.error(name, repository, &format!("has more than {} pages", format.pages)));
+                        return error(&format!("has more than {} pages", format.pages));
                     }
                     Some(next) => urls.push(next),
                     None => break,
@@ -221,17 +215,14 @@ impl Registry {
         repository: &Repository,
         request: impl Fn(RepositoryAt) -> F,
     ) -> Result<T, ResolveError> {
-        let locations = mirror::locations(repository, self.settings.get(repository.registry())).into_iter();
         // All are checked before the first request: the policy applies to the whole list.
-        let places = locations
-            .map(|location| Ok(RepositoryAt { endpoint: self.endpoint(&location.registry)?, path: location.path }));
-        let places: Vec<RepositoryAt> = places.collect::<Result<_, ResolveError>>()?;
+        let places: Vec<RepositoryAt> = self.places(repository).collect::<Result<_, _>>()?;
         let mut failure = None;
         for place in places {
             match request(place).await {
                 Ok(found) => return Ok(found),
                 Err(error) => {
-                    let error = error.redacted(&self.client.follower.transport.http.redactor);
+                    let error = error.redacted(&self.transport.http.redactor);
                     tracing::debug!("{error}");
                     failure = Some(error);
                 }
@@ -239,6 +230,15 @@ impl Registry {
         }
         Err(failure
             .unwrap_or_else(|| ResolveError::new(FailureKind::Network, format!("no registry has `{repository}`"))))
+    }
+
+    /// Lists the mirrors of `repository` and its registry.
+    ///
+    /// # Errors
+    /// Those that the policy does not allow, or that are not valid hosts.
+    fn places(&self, repository: &Repository) -> impl Iterator<Item = Result<RepositoryAt, ResolveError>> {
+        let locations = mirror::locations(repository, self.settings.get(repository.registry())).into_iter();
+        locations.map(|location| Ok(RepositoryAt { endpoint: self.endpoint(&location.registry)?, path: location.path }))
     }
 
     /// Returns the endpoint of `name`.
@@ -253,12 +253,12 @@ impl Registry {
         if let Some(allowed) = &self.allowed
             && !allowed.iter().any(|glob| glob.is_match(name.as_str()))
         {
-            return Err(ResolveError::new(FailureKind::Refused, format!("the policy does not allow `{name}`"))
+            return Err(ResolveError::refused(format!("the policy does not allow `{name}`"))
                 .help("add the registry to `registries` in the `--policy` file"));
         }
         let default = RegistrySettings::default();
         let host = Host::new(name, self.settings.get(name).unwrap_or(&default))
-            .ok_or_else(|| ResolveError::new(FailureKind::Refused, format!("`{name}` is not a valid host name")))?;
+            .ok_or_else(|| ResolveError::refused(format!("`{name}` is not a valid host name")))?;
         let endpoint = Arc::new(Endpoint { host, auth: AuthCache::default() });
         endpoints.insert(name.clone(), Arc::clone(&endpoint));
         Ok(endpoint)

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 
 use crate::forge::{self, ForgeError};
 use crate::formats::path::FilePath;
+use crate::git::work_tree::WorkTree;
 use crate::git::{CommitId, GitError, ProposalBranch, Push, Remote, RepoFile, RootFiles, TipLock, checkout};
 use crate::hook::{self, HookEnv, HookResult, HookRun};
 use crate::http::Proxies;
@@ -88,6 +89,18 @@ impl RealWorld {
         Ok(forge)
     }
 
+    /// Reads from the clone of the remote, on another thread, or from the work tree.
+    async fn read<T: Send + 'static>(
+        &self,
+        of_remote: impl FnOnce(&mut Remote) -> Result<T, GitError> + Send + 'static,
+        of_tree: impl FnOnce(&WorkTree) -> Result<T, GitError>,
+    ) -> Result<T, GitError> {
+        match &self.repo {
+            Repo::Remote { remote, .. } => blocking(remote, of_remote).await,
+            Repo::WorkTree(tree) => of_tree(tree),
+        }
+    }
+
     /// Has the forge create and sign `commit`, if `git.sign = "github"`.
     async fn signed_by_forge(&self, remote: &Arc<Mutex<Remote>>, commit: &NewCommit) -> Result<NewCommit, GitError> {
         let forge = lock(&self.forge).as_ref().map(|(_, forge)| Arc::clone(forge));
@@ -117,55 +130,34 @@ async fn blocking<T: Send + 'static>(
     done.unwrap_or_else(|error| Err(GitError::Local(error.to_string())))
 }
 
-fn no_remote<T>() -> Result<T, GitError> {
-    Err(GitError::Local("a work tree has neither a state ref nor proposal branches".to_owned()))
+/// Creates the error of an operation that a work tree does not have.
+fn no_remote() -> GitError {
+    GitError::Local("a work tree has neither a state ref nor proposal branches".to_owned())
 }
 
 impl Git for RealWorld {
     async fn tips(&self, branch: Option<&str>) -> Result<RemoteTips, GitError> {
-        match &self.repo {
-            Repo::Remote { remote, .. } => {
-                let branch = branch.map(str::to_owned);
-                blocking(remote, move |remote| remote.fetch_tips(branch.as_deref())).await
-            }
-            Repo::WorkTree(tree) => Ok(RemoteTips {
-                branch: String::new(),
-                tip: tree.version()?,
-                state: None,
-                default: None,
-                proposals: BTreeMap::new(),
-            }),
-        }
+        let branch = branch.map(str::to_owned);
+        let of_tree = |tree: &WorkTree| {
+            let (branch, tip) = (String::new(), tree.version()?);
+            Ok(RemoteTips { branch, tip, state: None, default: None, proposals: BTreeMap::new() })
+        };
+        self.read(move |remote| remote.fetch_tips(branch.as_deref()), of_tree).await
     }
 
     async fn root_files(&self, commit: &CommitId) -> Result<RootFiles, GitError> {
-        match &self.repo {
-            Repo::Remote { remote, .. } => {
-                let commit = commit.clone();
-                blocking(remote, move |remote| remote.read(&commit)).await
-            }
-            Repo::WorkTree(tree) => tree.read(),
-        }
+        let commit = commit.clone();
+        self.read(move |remote| remote.read(&commit), WorkTree::read).await
     }
 
     async fn file(&self, commit: &CommitId, path: &str) -> Result<Option<RepoFile>, GitError> {
-        match &self.repo {
-            Repo::Remote { remote, .. } => {
-                let (commit, path) = (commit.clone(), path.to_owned());
-                blocking(remote, move |remote| remote.file(&commit, &path)).await
-            }
-            Repo::WorkTree(tree) => tree.file(path),
-        }
+        let (commit, name) = (commit.clone(), path.to_owned());
+        self.read(move |remote| remote.file(&commit, &name), |tree| tree.file(path)).await
     }
 
     async fn paths(&self, commit: &CommitId, patterns: &[FilePath]) -> Result<Vec<String>, GitError> {
-        match &self.repo {
-            Repo::Remote { remote, .. } => {
-                let (commit, patterns) = (commit.clone(), patterns.to_vec());
-                blocking(remote, move |remote| remote.paths(&commit, &patterns)).await
-            }
-            Repo::WorkTree(tree) => tree.paths(patterns),
-        }
+        let (commit, of_remote) = (commit.clone(), patterns.to_vec());
+        self.read(move |remote| remote.paths(&commit, &of_remote), |tree| tree.paths(patterns)).await
     }
 
     async fn reverted(
@@ -173,30 +165,24 @@ impl Git for RealWorld {
         tip: &CommitId,
         candidates: &BTreeMap<TagId, Digest>,
     ) -> Result<Option<BTreeSet<TagId>>, GitError> {
-        match &self.repo {
-            Repo::Remote { remote, .. } => {
-                let (tip, candidates) = (tip.clone(), candidates.clone());
-                blocking(remote, move |remote| remote.reverted(&tip, &candidates)).await
-            }
-            Repo::WorkTree(tree) => match checkout::discover(&tree.0) {
-                Ok(Some(checkout)) => checkout.reverted(candidates),
-                // The directory is in no checkout, or in another user's.
-                Ok(None) | Err(_) => Ok(None),
-            },
-        }
+        let (tip, of_remote) = (tip.clone(), candidates.clone());
+        let of_tree = |tree: &WorkTree| match checkout::discover(&tree.0) {
+            Ok(Some(checkout)) => checkout.reverted(candidates),
+            Ok(None) | Err(_) => Ok(None),
+        };
+        self.read(move |remote| remote.reverted(&tip, &of_remote), of_tree).await
     }
 
     async fn proposal_branches(
         &self,
         branches: &BTreeMap<String, CommitId>,
     ) -> Result<BTreeMap<String, ProposalBranch>, GitError> {
-        let Repo::Remote { remote, .. } = &self.repo else { return no_remote() };
         let branches = branches.clone();
-        blocking(remote, move |remote| remote.read_proposals(&branches)).await
+        self.read(move |remote| remote.read_proposals(&branches), |_| Err(no_remote())).await
     }
 
     async fn read_state(&self, branch: &str, commit: Option<&CommitId>) -> Result<State, GitError> {
-        let Repo::Remote { remote, root } = &self.repo else { return no_remote() };
+        let Repo::Remote { remote, root } = &self.repo else { return Err(no_remote()) };
         let (prefix, commit) = (state::directory(branch, root), commit.cloned());
         let files = blocking(remote, move |remote| remote.read_state(commit.as_ref(), &prefix)).await?;
         State::from_files(&files).map_err(|error| GitError::State(error.to_string()))
@@ -208,7 +194,7 @@ impl Git for RealWorld {
             (Repo::WorkTree(tree), RefUpdate::Branch { commit, .. }) => {
                 return tree.land(&commit.parent, &commit.lock, &commit.files);
             }
-            (Repo::WorkTree(_), _) => return no_remote(),
+            (Repo::WorkTree(_), _) => return Err(no_remote()),
         };
         let now = clock::now();
         match update {

@@ -20,14 +20,14 @@ pub(super) async fn read(
     remote: &RemoteSettings,
 ) -> Result<TipLock, ResolveError> {
     if let Some(problem) = policy.and_then(|policy| policy.forbids_remote(&git::display_url(&remote.url))) {
-        let error = ResolveError::new(FailureKind::Refused, problem.message);
+        let error = ResolveError::refused(problem.message);
         return Err(problem.help.into_iter().fold(error, ResolveError::help));
     }
     let origin = git::origin(&remote.url).map_err(failure)?;
     let own = own_origin(repo);
     if origin == RemoteOrigin::Directory && matches!(own, Some(RemoteOrigin::Server(_))) {
         let message = format!("`{}` is a local path, but the remote of this root is a server", remote.url);
-        return Err(ResolveError::new(FailureKind::Refused, message).help("use the URL of that repository's server"));
+        return Err(ResolveError::refused(message).help("use the URL of that repository's server"));
     }
     let sources = credential::GitCredentialSources::from_environment();
     let credentials = if own.as_ref() == Some(&origin) { sources } else { sources.without_token() };

@@ -9,19 +9,17 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::{
+    DocumentTree, Evidence, FileFormat, FileText, ImageSite, ImageSites, KEEP_ONE, NotAnImage, Selector, SharedValue,
+    SiteCandidate, TargetEdit, TargetError, TargetKind, TargetReader, WriteSpec,
+};
 use crate::text::diagnostics::{At, Problem, SourceFile};
 use crate::text::yaml::YamlNode;
 
-use super::edit::{EditRequest, TargetEdit, TargetError};
-use super::file_text::FileText;
-use super::image_site::ImageSites;
-use super::selector::{Selector, SharedValue};
-use super::suggest::{SiteCandidate, by_start};
-use super::table::{TargetReader, optional};
-use super::tree::DocumentTree;
+use super::suggest::by_start;
+use super::table::optional;
 use super::variables::expand;
 use super::yaml::{field, first_byte, has_line, tree, write};
-use super::{Evidence, FileFormat, ImageSite, NotAnImage, TargetKind};
 
 pub use merge::{MergedImage, MergedService, merge};
 
@@ -53,32 +51,31 @@ impl FileFormat for ComposePlace {
         self.service.iter().map(|name| ("service", name.as_str())).collect()
     }
 
-    fn edits(&self, text: &FileText, request: &EditRequest<'_>) -> Result<Vec<TargetEdit>, TargetError> {
-        let Some(spec) = request.spec() else { return Ok(Vec::new()) };
-        let new = spec.value(text)?;
+    fn edits(&self, spec: &WriteSpec<'_>) -> Result<Vec<TargetEdit>, TargetError> {
+        let (text, new) = (spec.text, spec.value()?);
         let Some(name) = &self.service else {
             let sites = text.parsed("compose", || Ok(ImageSites::new(text, unbuilt_images(text, &*tree(text)?))))?;
-            let sites = sites.of_pin(text, &spec, "select one with `service = \"…\"`")?;
+            let sites = sites.of_pin(spec, "select one with `service = \"…\"`")?;
             let nodes = sites.iter().filter_map(|site| site.node.as_ref());
-            return nodes.map(|node| write(text, &spec, node, &new)).collect();
+            return nodes.map(|node| write(spec, node, &new)).collect();
         };
         let mut edits = Vec::new();
         let selector = Selector::of(&["services", name], None);
-        for service in selector.select_implied(text, &*tree(text)?)? {
+        for service in selector.select(text, &*tree(text)?, KEEP_ONE)? {
             let start = service.span.start;
-            let invalid = |message: String, help: &str| text.problem(&(start..start), message).help(help);
+            let invalid = |message: String, help: &str| Err(text.invalid(start..start, message, help));
             if service.get("build").is_some() {
                 let message = format!("service `{name}` is built here; its `image` names the result");
-                return Err(invalid(message, "add a target for the `FROM` of its Dockerfile").into());
+                return invalid(message, "add a target for the `FROM` of its Dockerfile");
             }
             let Some(image) = field(text, &selector, &service, "image")? else {
-                return Err(invalid(format!("service `{name}` has no `image`"), "add `image: \"\"`").into());
+                return invalid(format!("service `{name}` has no `image`"), "add `image: \"\"`");
             };
             if image.text().is_some_and(|text| text.contains('$')) {
-                let problem = text.problem(&image.span, "the image contains variables");
-                return Err(problem.help("write the image out, or add a target for the file that sets them").into());
+                let help = "write the image out, or add a target for the file that sets them";
+                return Err(text.invalid(image.span.clone(), "the image contains variables", help));
             }
-            edits.push(write(text, &spec, &image, &new)?);
+            edits.push(write(spec, &image, &new)?);
         }
         Ok(edits)
     }

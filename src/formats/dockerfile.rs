@@ -9,17 +9,14 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::{
+    Evidence, FileFormat, FileText, ImageSite, ImageSites, ReferencePart, SiteCandidate, TargetEdit, TargetError,
+    TargetKind, TargetReader, WriteSpec, available,
+};
 use crate::text::diagnostics::{At, Problem, SourceFile};
 
-use super::edit::{EditRequest, TargetEdit, TargetError};
-use super::file_text::FileText;
-use super::image_site::ImageSites;
-use super::part::ReferencePart;
-use super::suggest::SiteCandidate;
-use super::table::TargetReader;
 use super::variables::trailing_variable;
 use super::yaml::has_line;
-use super::{Evidence, FileFormat, ImageSite, TargetKind, list};
 
 use parse::{Dockerfile, Stage};
 
@@ -71,22 +68,21 @@ impl FileFormat for DockerfilePlace {
         }
     }
 
-    fn edits(&self, text: &FileText, request: &EditRequest<'_>) -> Result<Vec<TargetEdit>, TargetError> {
-        let Some(spec) = request.spec() else { return Ok(Vec::new()) };
-        let new = spec.value(text)?;
-        let edit = |span: Range<usize>| spec.replace(text, span.clone(), &text.text()[span], &new);
+    fn edits(&self, spec: &WriteSpec<'_>) -> Result<Vec<TargetEdit>, TargetError> {
+        let (text, new) = (spec.text, spec.value()?);
+        let edit = |span: Range<usize>| spec.replace(span.clone(), &text.text()[span], &new);
         match self {
             Self::Repository => {
                 let parse = || Ok(ImageSites::new(text, dockerfile(text)?.images.iter().cloned()));
                 let sites = text.parsed("dockerfile images", parse)?;
-                let sites = sites.of_pin(text, &spec, "select one with `stage = \"…\"`")?;
+                let sites = sites.of_pin(spec, "select one with `stage = \"…\"`")?;
                 Ok(sites.iter().map(|site| edit(site.span.clone())).collect())
             }
             Self::Stage(name) => {
                 let span = stage(text, &*dockerfile(text)?, name)?;
                 if text.text()[span.clone()].contains('$') {
-                    let problem = text.problem(&span, "the image contains variables");
-                    return Err(problem.help("select the variable, e.g. `arg = \"BASE\"`").into());
+                    let help = "select the variable, e.g. `arg = \"BASE\"`";
+                    return Err(text.invalid(span, "the image contains variables", help));
                 }
                 Ok(vec![edit(span)])
             }
@@ -158,16 +154,13 @@ fn stage(text: &FileText, file: &Dockerfile, wanted: &str) -> Result<Range<usize
                 None => format!("`{number}` (`{}`)", &text.text()[stage.image.clone()]),
             };
             let start = stages.first().map_or(0, |stage| stage.image.start);
-            let problem = text.problem(&(start..start), format!("`{}` has no stage `{wanted}`", text.path()));
-            let help = match stages.as_slice() {
-                [] => "it has no stages".to_owned(),
-                stages => format!("it has: {}", list(stages.iter().enumerate().map(show))),
-            };
-            Err(TargetError::NotFound(problem.help(help)))
+            let message = format!("`{}` has no stage `{wanted}`", text.path());
+            Err(text.missing(start, message, available("stages", stages.iter().enumerate().map(show))))
         }
         [_, second, ..] => {
-            let problem = text.problem(&stages[*second].image, format!("two stages are named `{wanted}`"));
-            Err(problem.help("rename one of them, or select one by its number, from 0").into())
+            let message = format!("two stages are named `{wanted}`");
+            let help = "rename one of them, or select one by its number, from 0";
+            Err(text.invalid(stages[*second].image.clone(), message, help))
         }
     }
 }
@@ -184,19 +177,16 @@ fn argument(text: &FileText, file: &Dockerfile, wanted: &str) -> Result<Range<us
                 None => {
                     let mut known: Vec<String> = file.arguments.iter().map(|one| format!("`{}`", one.name)).collect();
                     known.dedup();
-                    let help = match known.as_slice() {
-                        [] => "it has no `ARG`".to_owned(),
-                        known => format!("it has: {}", list(known)),
-                    };
-                    (format!("`{}` has no `ARG {wanted}`", text.path()), help)
+                    (format!("`{}` has no `ARG {wanted}`", text.path()), available("`ARG`", known))
                 }
             };
             let start = place.or(file.arguments.first()).map_or(0, |one| one.span.start);
-            Err(TargetError::NotFound(text.problem(&(start..start), message).help(help)))
+            Err(text.missing(start, message, help))
         }
         [_, second, ..] => {
-            let problem = text.problem(second, format!("`ARG {wanted}` has several defaults"));
-            Err(problem.help("keep one: `ARG` without a default in a stage uses the first").into())
+            let message = format!("`ARG {wanted}` has several defaults");
+            let help = "keep one: `ARG` without a default in a stage uses the first";
+            Err(text.invalid(Range::clone(second), message, help))
         }
     }
 }

@@ -2,13 +2,10 @@
 
 use std::ops::Range;
 
+use super::{FileText, PinLookup, ReferencePart, Target};
 use crate::model::image::{PinnedRef, TagId};
 use crate::text::diagnostics::Problem;
 use crate::text::yaml::{YamlNode, YamlValue};
-
-use super::file_text::FileText;
-use super::part::ReferencePart;
-use super::{PinLookup, Target, TargetPin};
 
 /// A file that targets name: parsed once, however many targets it has.
 pub struct TargetFile<'a> {
@@ -54,48 +51,51 @@ pub struct TargetEdit {
     pub new: String,
 }
 
+/// Applies edits in file order to a text; none if they overlap.
+pub(super) fn apply<'a>(text: &str, edits: impl IntoIterator<Item = &'a TargetEdit>) -> Option<String> {
+    let (mut new, mut at) = (String::with_capacity(text.len()), 0);
+    for edit in edits {
+        new.push_str(text.get(at..edit.span.start)?);
+        new.push_str(&edit.new);
+        at = edit.span.end;
+    }
+    new.push_str(&text[at..]);
+    Some(new)
+}
+
 /// Reason why a target cannot be written into a file.
-pub(super) enum TargetError {
-    /// The file has no such place.
-    NotFound(Problem),
-    /// The place cannot be edited.
-    Invalid(Problem),
+pub(super) struct TargetError {
+    pub(super) problem: Problem,
+    /// True if the file has no such place, false if the place cannot be edited.
+    pub(super) is_missing: bool,
 }
 
 impl From<Problem> for TargetError {
     fn from(problem: Problem) -> Self {
-        Self::Invalid(problem)
+        Self { problem, is_missing: false }
     }
 }
 
-impl TargetError {
-    pub(super) fn into_problem(self) -> Problem {
-        match self {
-            Self::NotFound(problem) | Self::Invalid(problem) => problem,
-        }
+impl FileText {
+    /// Creates the error of a place at `span` that cannot be edited.
+    pub(super) fn invalid(
+        &self,
+        span: Range<usize>,
+        message: impl Into<String>,
+        help: impl Into<String>,
+    ) -> TargetError {
+        self.problem(span, message).help(help).into()
+    }
+
+    /// Creates the error of a place that does not exist, to be shown at byte `at`.
+    pub(super) fn missing(&self, at: usize, message: impl Into<String>, help: impl Into<String>) -> TargetError {
+        TargetError { problem: self.problem(at..at, message).help(help), is_missing: true }
     }
 }
 
-/// Request of a target, before its pin is looked up.
-pub(super) struct EditRequest<'a> {
-    pub(super) from: Option<&'a TagId>,
-    pub(super) part: ReferencePart,
-    pub(super) pins: PinLookup<'a>,
-}
-
-impl<'a> EditRequest<'a> {
-    /// Returns what to write; none if nothing is.
-    pub(super) fn spec(&self) -> Option<WriteSpec<'a>> {
-        let from = self.from?;
-        match (self.pins)(from) {
-            TargetPin::At(pin) => Some(WriteSpec { from, pin, part: self.part }),
-            _ => None,
-        }
-    }
-}
-
-/// A tag's pin and the part of it to write.
+/// A tag's pin, the part of it to write, and the file to write it into.
 pub(super) struct WriteSpec<'a> {
+    pub(super) text: &'a FileText,
     pub(super) from: &'a TagId,
     pub(super) pin: PinnedRef,
     pub(super) part: ReferencePart,
@@ -103,56 +103,51 @@ pub(super) struct WriteSpec<'a> {
 
 impl WriteSpec<'_> {
     /// Returns the text to write.
-    pub(super) fn value(&self, text: &FileText) -> Result<String, TargetError> {
-        self.part_of(self.part, text)
+    pub(super) fn value(&self) -> Result<String, TargetError> {
+        self.part_of(self.part)
     }
 
-    pub(super) fn part_of(&self, part: ReferencePart, text: &FileText) -> Result<String, TargetError> {
-        part.of(&self.pin).ok_or_else(|| without_tag(text, &self.from.to_string()))
+    pub(super) fn part_of(&self, part: ReferencePart) -> Result<String, TargetError> {
+        part.of(&self.pin).ok_or_else(|| {
+            let (path, from) = (self.text.path(), self.from);
+            let message = format!("cannot write a tag into `{path}`: `{from}` is an image without a tag");
+            self.text.invalid(0..0, message, "set `write = \"repository@digest\"` or `write = \"digest\"`")
+        })
     }
 
     /// Replaces the text at `span`, whose value is `was`, by `new`.
-    pub(super) fn replace(&self, text: &FileText, span: Range<usize>, was: &str, new: &str) -> TargetEdit {
+    pub(super) fn replace(&self, span: Range<usize>, was: &str, new: &str) -> TargetEdit {
         TargetEdit {
             from: self.from.clone(),
-            line: text.line(span.start),
+            line: self.text.line(span.start),
             was: was.to_owned(),
-            is_current: text.text()[span.clone()] == *new,
+            is_current: self.text.text()[span.clone()] == *new,
             span,
             new: new.to_owned(),
         }
     }
 
-    /// Replaces a value of a format that quotes its strings; `quotes` counts the quotes at each end of one.
-    pub(super) fn replace_quoted(
-        &self,
-        text: &FileText,
-        node: &YamlNode,
-        quotes: impl Fn(&str) -> usize,
-    ) -> Result<TargetEdit, TargetError> {
-        let (span, new) = (node.span.clone(), self.value(text)?);
+    /// Replaces a value of a format that quotes its strings, with one quote or three at each end.
+    pub(super) fn replace_quoted(&self, node: &YamlNode) -> Result<TargetEdit, TargetError> {
+        let (span, new) = (node.span.clone(), self.value()?);
         match &node.value {
             YamlValue::Quoted(was) => {
-                let quotes = quotes(&text.text()[span.clone()]);
+                let written = &self.text.text()[span.clone()];
+                let is_long = written.len() >= 6 && ["\"\"\"", "'''"].iter().any(|long| written.starts_with(long));
+                let quotes = if is_long { 3 } else { 1 };
                 let inner = span.start + quotes..span.end - quotes;
-                let same = (*was == new).then(|| text.text()[inner.clone()].to_owned());
-                Ok(self.replace(text, inner, was, &same.unwrap_or(new)))
+                let same = (*was == new).then(|| self.text.text()[inner.clone()].to_owned());
+                Ok(self.replace(inner, was, &same.unwrap_or(new)))
             }
-            YamlValue::Plain(was) => Ok(self.replace(text, span, was, &format!("\"{new}\""))),
-            YamlValue::List(_) | YamlValue::Map(_) => Err(not_a_string(text, &span)),
+            YamlValue::Plain(was) => Ok(self.replace(span, was, &format!("\"{new}\""))),
+            YamlValue::List(_) | YamlValue::Map(_) => Err(self.not_a_string(&span)),
         }
     }
-}
 
-pub(super) fn without_tag(text: &FileText, from: &str) -> TargetError {
-    let message = format!("cannot write a tag into `{}`: `{from}` is an image without a tag", text.path());
-    let help = "set `write = \"repository@digest\"` or `write = \"digest\"`";
-    TargetError::Invalid(text.problem(&(0..0), message).help(help))
-}
-
-pub(super) fn not_a_string(text: &FileText, span: &Range<usize>) -> TargetError {
-    let problem = text.problem(&(span.start..span.start), "expected a string, found a list or a map");
-    TargetError::Invalid(problem.help("extend the selector so that it selects a string inside it"))
+    pub(super) fn not_a_string(&self, span: &Range<usize>) -> TargetError {
+        let help = "extend the selector so that it selects a string inside it";
+        self.text.invalid(span.start..span.start, "expected a string, found a list or a map", help)
+    }
 }
 
 impl Target {
@@ -163,8 +158,8 @@ impl Target {
     /// glob.
     pub fn edits(&self, file: &TargetFile<'_>, pins: PinLookup<'_>) -> Result<Vec<TargetEdit>, Problem> {
         match self.try_edits(file, pins) {
-            Err(TargetError::NotFound(_)) if self.path.is_glob() => Ok(Vec::new()),
-            edits => edits.map_err(TargetError::into_problem),
+            Err(error) if error.is_missing && self.path.is_glob() => Ok(Vec::new()),
+            edits => edits.map_err(|error| error.problem),
         }
     }
 
@@ -183,10 +178,6 @@ impl Target {
                 Err(self.problem(message).help("name a text file").into())
             }
         }
-    }
-
-    pub(super) fn edits_in(&self, text: &FileText, pins: PinLookup<'_>) -> Result<Vec<TargetEdit>, TargetError> {
-        self.kind.edits(text, &EditRequest { from: self.from.as_ref(), part: self.write, pins })
     }
 
     pub(super) fn problem(&self, message: String) -> Problem {

@@ -46,8 +46,8 @@ impl FileText {
         self.lines.get_or_init(|| LineIndex::new(self.text())).line_number(at)
     }
 
-    pub(super) fn problem(&self, span: &Range<usize>, message: impl Into<String>) -> Problem {
-        Problem::at(&self.file, span.clone(), message)
+    pub(super) fn problem(&self, span: Range<usize>, message: impl Into<String>) -> Problem {
+        Problem::at(&self.file, span, message)
     }
 
     /// Returns what `parse` made of the text the first time it was called for `key`.
@@ -64,6 +64,6 @@ impl FileText {
             parsed().insert(key, new.clone());
             new
         })?;
-        value.downcast().map_err(|_| self.problem(&(0..0), format!("internal error: two types for `{key}`")))
+        value.downcast().map_err(|_| self.problem(0..0, format!("internal error: two types for `{key}`")))
     }
 }

@@ -4,18 +4,16 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::{
+    Evidence, FileFormat, FileText, ImageSite, ReferencePart, SELECT_ONE, Selector, SiteCandidate, TargetEdit,
+    TargetError, TargetKind, TargetReader, WriteSpec,
+};
 use crate::text::diagnostics::{At, Problem, SourceFile};
 use crate::text::yaml::{self, YamlNode, YamlValue};
 
-use super::edit::{EditRequest, TargetEdit, TargetError};
-use super::file_text::FileText;
-use super::image_site::ImageParts;
-use super::part::ReferencePart;
-use super::selector::Selector;
-use super::suggest::{SiteCandidate, by_selector};
-use super::table::TargetReader;
+use super::image_site::given;
+use super::suggest::by_selector;
 use super::yaml::{field, tree, write};
-use super::{Evidence, FileFormat, ImageSite, TargetKind};
 
 /// Default of `at`.
 const AT: &str = "image";
@@ -56,13 +54,12 @@ impl FileFormat for HelmPlace {
     }
 
     /// Writes the keys that the map has; a `tag` without a `digest` beside it receives both.
-    fn edits(&self, text: &FileText, request: &EditRequest<'_>) -> Result<Vec<TargetEdit>, TargetError> {
-        let Some(spec) = request.spec() else { return Ok(Vec::new()) };
-        let (selector, repository_name) = (&self.0, spec.pin.image.repository());
+    fn edits(&self, spec: &WriteSpec<'_>) -> Result<Vec<TargetEdit>, TargetError> {
+        let (text, selector, repository_name) = (spec.text, &self.0, spec.pin.image.repository());
         let mut edits = Vec::new();
-        for node in selector.select(text, &*tree(text)?)? {
+        for node in selector.select(text, &*tree(text)?, SELECT_ONE)? {
             if !matches!(node.value, YamlValue::Map(_)) {
-                edits.push(write(text, &spec, &node, &spec.part_of(ReferencePart::Reference, text)?)?);
+                edits.push(write(spec, &node, &spec.part_of(ReferencePart::Reference)?)?);
                 continue;
             }
             let field = |key: &str| field(text, selector, &node, key);
@@ -70,22 +67,22 @@ impl FileFormat for HelmPlace {
                 (field("registry")?, field("repository")?, field("tag")?, field("digest")?);
             if repository.is_none() || (tag.is_none() && digest.is_none()) {
                 let start = node.span.start;
-                let problem = text.problem(&(start..start), "expected a map with `repository`, and `tag` or `digest`");
+                let message = "expected a map with `repository`, and `tag` or `digest`";
                 let help = "set `at` to the selector of such a map, or use `yaml` for single values";
-                return Err(problem.help(help).into());
+                return Err(text.invalid(start..start, message, help));
             }
             let path = match registry {
                 Some(_) => repository_name.path().to_owned(),
                 None => repository_name.to_string(),
             };
             let tag_part = if digest.is_some() { ReferencePart::Tag } else { ReferencePart::TagAtDigest };
-            let new_tag = tag.is_some().then(|| spec.part_of(tag_part, text)).transpose()?;
+            let new_tag = tag.is_some().then(|| spec.part_of(tag_part)).transpose()?;
             let host = registry.is_some().then(|| repository_name.registry().to_string());
-            let new_digest = spec.part_of(ReferencePart::Digest, text)?;
+            let new_digest = spec.part_of(ReferencePart::Digest)?;
             for (node, new) in [(registry, host), (repository, Some(path)), (tag, new_tag), (digest, Some(new_digest))]
             {
                 if let (Some(node), Some(new)) = (node, new) {
-                    edits.push(write(text, &spec, &node, &new)?);
+                    edits.push(write(spec, &node, &new)?);
                 }
             }
         }
@@ -125,17 +122,15 @@ fn is_values_file(name: &str) -> bool {
 }
 
 fn map_site(map: &YamlNode) -> Option<ImageSite> {
-    let text = |key: &str| map.get(key).and_then(|node| node.text()).filter(|text| !text.is_empty());
-    let repository = text("repository")?;
+    let repository = given(map, "repository")?;
     if map.get("tag").is_none() && map.get("digest").is_none() {
         return None;
     }
-    let name = match text("registry") {
+    let name = match given(map, "registry") {
         Some(registry) => format!("{registry}/{repository}"),
         None => repository.to_owned(),
     };
-    let open = "has neither tag nor digest; the chart sets the tag";
-    Some(ImageSite::map(map, ImageParts { name, tag: text("tag"), digest: text("digest"), open }))
+    Some(ImageSite::map(map, name, "tag", "has neither tag nor digest; the chart sets the tag"))
 }
 
 #[cfg(test)]

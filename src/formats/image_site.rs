@@ -1,19 +1,14 @@
 //! Places in files that name an image.
 
 use std::collections::HashMap;
-use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::{FileText, SharedValue, TargetError, WriteSpec, available, list};
 use crate::model::image::{ImageRef, Repository, complete};
 use crate::text::diagnostics::SourceFile;
 use crate::text::diagnostics::lines::LineIndex;
 use crate::text::yaml::YamlNode;
-
-use super::edit::{TargetError, WriteSpec};
-use super::file_text::FileText;
-use super::list;
-use super::selector::SharedValue;
 
 /// A place in a file that names an image.
 #[derive(Clone, Debug)]
@@ -33,32 +28,17 @@ pub struct ImageSite {
 }
 
 /// Reason why a place names no image.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotAnImage {
     /// Intentionally none.
+    #[error("{0}")]
     None(&'static str),
     /// Decided outside the file.
+    #[error("{0}")]
     Open(&'static str),
     /// Not a valid reference.
+    #[error("{0}")]
     Invalid(String),
-}
-
-impl fmt::Display for NotAnImage {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::None(why) | Self::Open(why) => why,
-            Self::Invalid(why) => why,
-        })
-    }
-}
-
-/// The values of a map that name an image together.
-pub(super) struct ImageParts<'a> {
-    pub(super) name: String,
-    pub(super) tag: Option<&'a str>,
-    pub(super) digest: Option<&'a str>,
-    /// Reason to report if neither tag nor digest is given.
-    pub(super) open: &'static str,
 }
 
 impl ImageSite {
@@ -69,18 +49,18 @@ impl ImageSite {
         Self { decided: span.clone(), span, image, text, node: Some(Arc::clone(node)), shared: None }
     }
 
-    /// The image that the values of `map` name together.
-    pub(super) fn map(map: &YamlNode, parts: ImageParts<'_>) -> Self {
-        let given = |part: Option<&str>| part.filter(|part| !part.is_empty()).map(str::to_owned);
-        let (tag, digest) = (given(parts.tag), given(parts.digest));
+    /// The image `name` with the tag at `tag_key` and the digest of `map`; without both, `open` is the reason that it is
+    /// none.
+    pub(super) fn map(map: &YamlNode, name: String, tag_key: &str, open: &'static str) -> Self {
+        let (tag, digest) = (given(map, tag_key), given(map, "digest"));
         let is_complete = tag.is_some() || digest.is_some();
-        let mut text = parts.name;
-        text.extend(tag.iter().map(|tag| format!(":{tag}")));
+        let mut text = name;
+        text.extend(tag.map(|tag| format!(":{tag}")));
         // The tag may already include the digest.
         if let Some(digest) = digest.filter(|_| !text.contains('@')) {
             text.push_str(&format!("@{digest}"));
         }
-        let image = if is_complete { parse(&text) } else { Err(NotAnImage::None(parts.open)) };
+        let image = if is_complete { parse(&text) } else { Err(NotAnImage::None(open)) };
         Self { span: map.span.clone(), decided: map.span.clone(), text, image, node: None, shared: None }
     }
 
@@ -93,6 +73,11 @@ impl ImageSite {
     fn literal_image(&self, text: &str) -> Option<&ImageRef> {
         self.image.as_ref().ok().filter(|_| !text[self.span.clone()].contains('$'))
     }
+}
+
+/// Returns the string of a key, unless it is empty.
+pub(super) fn given<'a>(map: &'a YamlNode, key: &str) -> Option<&'a str> {
+    map.get(key).and_then(|node| node.text()).filter(|text| !text.is_empty())
 }
 
 /// Parses an image name after all variables with a known value were replaced.
@@ -136,12 +121,8 @@ impl ImageSites {
 
     /// Returns the sites with an image from the pin's repository, which must all have the same tag; `help` says how to
     /// select one of several.
-    pub(super) fn of_pin(
-        &self,
-        text: &FileText,
-        spec: &WriteSpec<'_>,
-        help: &str,
-    ) -> Result<&[Arc<ImageSite>], TargetError> {
+    pub(super) fn of_pin(&self, spec: &WriteSpec<'_>, help: &str) -> Result<&[Arc<ImageSite>], TargetError> {
+        let text = spec.text;
         let (path, repository) = (text.path(), spec.pin.image.repository());
         let show = |site: &Arc<ImageSite>| {
             format!("`{}` (line {})", &text.text()[site.span.clone()], text.line(site.span.start))
@@ -149,18 +130,14 @@ impl ImageSites {
         let ours = self.of_repository.get(repository).map(Vec::as_slice).unwrap_or_default();
         let Some(first) = ours.first() else {
             let start = self.all.first().map_or(0, |site| site.span.start);
-            let problem = text.problem(&(start..start), format!("`{path}` has no image from `{repository}`"));
-            let help = match self.all.as_slice() {
-                [] => "it has no images".to_owned(),
-                all => format!("it has: {}", list(all.iter().map(show))),
-            };
-            return Err(TargetError::NotFound(problem.help(help)));
+            let message = format!("`{path}` has no image from `{repository}`");
+            return Err(text.missing(start, message, available("images", self.all.iter().map(show))));
         };
         let tag = |site: &ImageSite| site.image.as_ref().ok().and_then(|image| image.tag().cloned());
         if let Some(other) = ours.iter().find(|site| tag(site) != tag(first)) {
             let all = list(ours.iter().map(show));
             let message = format!("`{path}` has images from `{repository}` with different tags: {all}");
-            return Err(text.problem(&other.span, message).help(help).into());
+            return Err(text.invalid(other.span.clone(), message, help));
         }
         match ours.iter().find_map(|site| site.shared.as_ref()) {
             Some(shared) => Err(shared.problem(text).into()),

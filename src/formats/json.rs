@@ -5,16 +5,14 @@
 
 use std::sync::Arc;
 
+use super::{
+    DocumentTree, Evidence, FileFormat, FileText, ImageSite, SELECT_ONE, Selector, SiteCandidate, TargetEdit,
+    TargetError, TargetKind, TargetReader, ValueTable, WriteSpec, yaml,
+};
 use crate::text::diagnostics::{Problem, SourceFile};
 use crate::text::yaml::{YamlNode, YamlValue};
 
-use super::edit::{EditRequest, TargetEdit, TargetError};
-use super::file_text::FileText;
-use super::selector::Selector;
-use super::suggest::{SiteCandidate, by_selector};
-use super::table::{TargetReader, ValueTable};
-use super::tree::DocumentTree;
-use super::{Evidence, FileFormat, ImageSite, TargetKind, yaml};
+use super::suggest::by_selector;
 
 /// Maximum nesting depth of lists and maps.
 const DEPTH_MAX: usize = 64;
@@ -34,10 +32,9 @@ impl FileFormat for JsonPlace {
         vec![("at", self.0.as_str())]
     }
 
-    fn edits(&self, text: &FileText, request: &EditRequest<'_>) -> Result<Vec<TargetEdit>, TargetError> {
-        let Some(spec) = request.spec() else { return Ok(Vec::new()) };
-        let found = self.0.select(text, &*tree(text)?)?;
-        found.iter().map(|node| spec.replace_quoted(text, node, |_| 1)).collect()
+    fn edits(&self, spec: &WriteSpec<'_>) -> Result<Vec<TargetEdit>, TargetError> {
+        let found = self.0.select(spec.text, &*tree(spec.text)?, SELECT_ONE)?;
+        found.iter().map(|node| spec.replace_quoted(node)).collect()
     }
 
     fn recognize(file: &SourceFile) -> Option<Evidence> {

@@ -6,20 +6,17 @@ use std::collections::HashMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::{
+    DocumentTree, Evidence, FileFormat, FileText, ImageSite, KEEP_ONE, ReferencePart, Selector, SiteCandidate,
+    TargetEdit, TargetError, TargetKind, TargetReader, WriteSpec,
+};
 use crate::model::image::complete;
 use crate::text::diagnostics::{At, Problem, SourceFile};
 use crate::text::yaml::YamlNode;
 
-use super::edit::{EditRequest, TargetEdit, TargetError};
-use super::file_text::FileText;
-use super::image_site::ImageParts;
-use super::part::ReferencePart;
-use super::selector::Selector;
-use super::suggest::{SiteCandidate, by_start};
-use super::table::TargetReader;
-use super::tree::DocumentTree;
+use super::image_site::given;
+use super::suggest::by_start;
 use super::yaml::{field, tree, write};
-use super::{Evidence, FileFormat, ImageSite, TargetKind};
 
 /// The entry of `images` with this `name`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,30 +51,28 @@ impl FileFormat for KustomizePlace {
     }
 
     /// Writes the keys that the entry has.
-    fn edits(&self, text: &FileText, request: &EditRequest<'_>) -> Result<Vec<TargetEdit>, TargetError> {
-        let Some(spec) = request.spec() else { return Ok(Vec::new()) };
-        let (name, repository) = (&self.0, spec.pin.image.repository());
+    fn edits(&self, spec: &WriteSpec<'_>) -> Result<Vec<TargetEdit>, TargetError> {
+        let (text, name, repository) = (spec.text, &self.0, spec.pin.image.repository());
         let selector = Selector::of(&["images"], Some(("name", name)));
         let mut edits = Vec::new();
-        for entry in selector.select_implied(text, &*tree(text)?)? {
+        for entry in selector.select(text, &*tree(text)?, KEEP_ONE)? {
             let start = entry.span.start;
-            let invalid = |message: String, help: &str| text.problem(&(start..start), message).help(help);
+            let invalid = |message: String, help: &str| Err(text.invalid(start..start, message, help));
             match field(text, &selector, &entry, "newName")? {
-                Some(node) => edits.push(write(text, &spec, &node, &repository.to_string())?),
+                Some(node) => edits.push(write(spec, &node, &repository.to_string())?),
                 None if complete(name).is_ok_and(|image| image.repository() == repository) => {}
                 None => {
                     let message = format!("image `{name}` would remain `{name}`, but the pin is from `{repository}`");
-                    return Err(invalid(message, "add a line `newName: \"\"` to the entry").into());
+                    return invalid(message, "add a line `newName: \"\"` to the entry");
                 }
             }
             if let Some(node) = field(text, &selector, &entry, "newTag")? {
-                edits.push(write(text, &spec, &node, &spec.part_of(ReferencePart::Tag, text)?)?);
+                edits.push(write(spec, &node, &spec.part_of(ReferencePart::Tag)?)?);
             }
             let Some(digest) = field(text, &selector, &entry, "digest")? else {
-                let message = format!("image `{name}` has no `digest`");
-                return Err(invalid(message, "add a line `digest: \"\"` to the entry").into());
+                return invalid(format!("image `{name}` has no `digest`"), "add a line `digest: \"\"` to the entry");
             };
-            edits.push(write(text, &spec, &digest, spec.pin.digest.as_str())?);
+            edits.push(write(spec, &digest, spec.pin.digest.as_str())?);
         }
         Ok(edits)
     }
@@ -89,10 +84,8 @@ impl FileFormat for KustomizePlace {
 
     fn find(text: &FileText) -> Result<Vec<ImageSite>, Problem> {
         let site = |entry: &YamlNode| {
-            let text = |key: &str| entry.get(key).and_then(|node| node.text()).filter(|text| !text.is_empty());
-            let name = text("newName").or(text("name"))?.to_owned();
-            let open = "has neither tag nor digest; the manifests set the tag";
-            Some(ImageSite::map(entry, ImageParts { name, tag: text("newTag"), digest: text("digest"), open }))
+            let name = given(entry, "newName").or(given(entry, "name"))?.to_owned();
+            Some(ImageSite::map(entry, name, "newTag", "has neither tag nor digest; the manifests set the tag"))
         };
         Ok(entries(&*tree(text)?).filter_map(site).collect())
     }

@@ -6,14 +6,11 @@ use std::ops::Range;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::{
+    FileFormat, FileText, PinLookup, ReferencePart, TargetEdit, TargetError, TargetPin, TargetReader, WriteSpec, list,
+};
 use crate::model::image::{Digest, TagId, complete};
 use crate::text::diagnostics::At;
-
-use super::edit::{EditRequest, TargetEdit, TargetError, WriteSpec, without_tag};
-use super::file_text::FileText;
-use super::part::ReferencePart;
-use super::table::TargetReader;
-use super::{FileFormat, TargetPin, list};
 
 /// Prefix of every marker.
 const WORD: &str = "pinstream:";
@@ -48,40 +45,31 @@ impl FileFormat for MarkerPlace {
     fn keys(&self) -> Vec<(&'static str, &str)> {
         Vec::new()
     }
+}
 
-    fn edits(&self, text: &FileText, request: &EditRequest<'_>) -> Result<Vec<TargetEdit>, TargetError> {
-        let markers = markers(text.text());
-        if markers.is_empty() {
-            let problem = text.problem(&(0..0), format!("`{}` has no marker", text.path()));
-            let help = "write `# pinstream: stream:tag` after an image, or on the line above it";
-            return Err(TargetError::NotFound(problem.help(help)));
-        }
-        let mut edits = Vec::new();
-        for marker in markers {
-            let invalid = |message: String, help: String| text.problem(&marker.name, message).help(help);
-            let id: TagId = match marker.tag.parse::<TagId>() {
-                Ok(id) => id,
-                Err(error) => {
-                    let help = "a marker has the form `# pinstream: stream:tag`".to_owned();
-                    return Err(invalid(error.message, help).into());
-                }
-            };
-            match (request.pins)(&id) {
-                TargetPin::At(pin) => {
-                    edits.push(marker.edit(text, &WriteSpec { from: &id, pin, part: request.part })?);
-                }
-                TargetPin::Elsewhere => {}
-                TargetPin::Unknown(near) => {
-                    let help = match near {
-                        Some(near) => format!("did you mean `{near}`?"),
-                        None => "run `pinstream list` to see all tags".to_owned(),
-                    };
-                    return Err(invalid(format!("unknown tag `{id}`"), help).into());
-                }
+/// Returns the edits of all markers with their tags' pins, including those that already have the requested text.
+pub(super) fn edits(text: &FileText, part: ReferencePart, pins: PinLookup<'_>) -> Result<Vec<TargetEdit>, TargetError> {
+    let markers = markers(text.text());
+    if markers.is_empty() {
+        let help = "write `# pinstream: stream:tag` after an image, or on the line above it";
+        return Err(text.missing(0, format!("`{}` has no marker", text.path()), help));
+    }
+    let mut edits = Vec::new();
+    for marker in markers {
+        let invalid = |message: String, help: &str| text.invalid(marker.name.clone(), message, help);
+        let id = marker.tag.parse::<TagId>();
+        let id = id.map_err(|error| invalid(error.message, "a marker has the form `# pinstream: stream:tag`"))?;
+        match pins(&id) {
+            TargetPin::At(pin) => edits.push(marker.edit(&WriteSpec { text, from: &id, pin, part })?),
+            TargetPin::Elsewhere => {}
+            TargetPin::Unknown(near) => {
+                let near = near.map(|near| format!("did you mean `{near}`?"));
+                let help = near.as_deref().unwrap_or("run `pinstream list` to see all tags");
+                return Err(invalid(format!("unknown tag `{id}`"), help));
             }
         }
-        Ok(edits)
     }
+    Ok(edits)
 }
 
 /// A marker and the line it applies to.
@@ -94,7 +82,8 @@ struct Marker<'a> {
 }
 
 impl Marker<'_> {
-    fn edit(&self, text: &FileText, spec: &WriteSpec<'_>) -> Result<TargetEdit, TargetError> {
+    fn edit(&self, spec: &WriteSpec<'_>) -> Result<TargetEdit, TargetError> {
+        let text = spec.text;
         let tokens = tokens(text.text(), self.code.clone());
         let token = |span: &Range<usize>| &text.text()[span.clone()];
         let is_digest = |span: &Range<usize>| token(span).parse::<Digest>().is_ok();
@@ -114,19 +103,18 @@ impl Marker<'_> {
         match choices.iter().find(|choice| !choice.is_empty()).map(Vec::as_slice) {
             Some([only]) => {
                 let part = if is_digest(only) { ReferencePart::Digest } else { spec.part };
-                let new = part.of(&spec.pin).ok_or_else(|| without_tag(text, tag))?;
-                Ok(spec.replace(text, only.clone(), token(only), &new))
+                Ok(spec.replace(only.clone(), token(only), &spec.part_of(part)?))
             }
             Some(several) => {
                 let several = list(several.iter().map(|span| format!("`{}`", token(span))));
                 let message = format!("marker `{tag}` applies to line {line}, which has several images: {several}");
-                Err(text.problem(&self.name, message).help("put each image on its own line").into())
+                Err(text.invalid(self.name.clone(), message, "put each image on its own line"))
             }
             None => {
                 let message = format!("marker `{tag}` applies to line {line}, which has no image");
                 let help =
                     "write an image there once, e.g. `python:3.12`; the marker goes after it or on the line above";
-                Err(text.problem(&self.name, message).help(help).into())
+                Err(text.invalid(self.name.clone(), message, help))
             }
         }
     }

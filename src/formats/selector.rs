@@ -10,14 +10,12 @@ use std::ops::Range;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use super::{DocumentTree, FileText, NoMatch, SelectorStep, TargetError, available, list};
 use crate::model::image::NameError;
 use crate::text::diagnostics::{Problem, nearest};
 use crate::text::yaml::YamlNode;
 
-use super::edit::TargetError;
-use super::file_text::FileText;
-use super::list;
-use super::tree::{DocumentTree, NoMatch, SelectorStep, dig};
+use super::tree::dig;
 
 pub(super) use search::selectors;
 
@@ -25,6 +23,12 @@ pub(super) use search::selectors;
 const LENGTH_MAX: usize = 1_000;
 /// Advice on the form of a selector.
 const FORM: &str = "e.g. `spec.containers[name=web].image`; quote a key that contains a dot: `metadata.\"a.b\"`";
+
+/// Advice if the selector of a target selects several values.
+pub(super) const SELECT_ONE: &str = "select one, e.g. `[kind=Deployment][metadata.name=web].spec…` for one document of \
+                                     several, or all of them with `[*]`";
+/// Advice if the selector that a kind of file implies selects several values.
+pub(super) const KEEP_ONE: &str = "remove one of them, or select one with a `yaml` target";
 
 /// A path from the top of a file to a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,7 +48,7 @@ impl SharedValue {
     pub(super) fn problem(&self, text: &FileText) -> Problem {
         let (selector, path) = (self.selector.as_str(), text.path());
         let message = format!("cannot edit `{selector}` in `{path}`: an anchor, an alias or a merge key shares it");
-        text.problem(&self.span, message).help("write the value out there, without `&`, `*` or `<<`")
+        text.problem(self.span.clone(), message).help("write the value out there, without `&`, `*` or `<<`")
     }
 }
 
@@ -71,30 +75,21 @@ impl Selector {
         Self { text: format(&steps), steps }
     }
 
-    /// Returns the selected value, or all of them if the selector has a `[*]`.
-    pub(super) fn select(&self, text: &FileText, tree: &DocumentTree) -> Result<Vec<Arc<YamlNode>>, TargetError> {
-        let help = "select one, e.g. `[kind=Deployment][metadata.name=web].spec…` for one document of several, or all of \
-                    them with `[*]`";
-        self.select_or(text, tree, help)
-    }
-
-    /// Returns the value of a derived selector; several matches are an error.
-    pub(super) fn select_implied(
+    /// Returns the selected values, none of which an anchor shares; `help` is the advice if there are several.
+    ///
+    /// # Errors
+    /// There is no such value, there are several without `[*]`, or one is shared.
+    pub(super) fn select(
         &self,
         text: &FileText,
         tree: &DocumentTree,
+        help: &str,
     ) -> Result<Vec<Arc<YamlNode>>, TargetError> {
-        self.select_or(text, tree, "remove one of them, or select one with a `yaml` target")
-    }
-
-    /// Returns the selected values; `help` is the advice if there are several.
-    fn select_or(&self, text: &FileText, tree: &DocumentTree, help: &str) -> Result<Vec<Arc<YamlNode>>, TargetError> {
-        let found =
-            tree.select(&self.steps).map_err(|no_match| TargetError::NotFound(self.no_match(text, &no_match)))?;
+        let found = tree.select(&self.steps).map_err(|no_match| self.no_match(text, &no_match))?;
         if found.len() > 1 && !self.steps.contains(&SelectorStep::Each) {
             let lines = list(found.iter().map(|one| format!("line {}", text.line(one.node.span.start))));
             let message = format!("`{}` matches {} values in `{}`: {lines}", self.text, found.len(), text.path());
-            return Err(text.problem(&found[1].node.span, message).help(help).into());
+            return Err(text.invalid(found[1].node.span.clone(), message, help));
         }
         if let Some(span) = found.iter().find_map(|one| one.shared.clone()) {
             return Err(SharedValue { selector: self.clone(), span }.problem(text).into());
@@ -103,17 +98,15 @@ impl Selector {
     }
 
     /// Describes a step that selects nothing.
-    fn no_match(&self, text: &FileText, NoMatch { step: number, from }: &NoMatch) -> Problem {
-        let span = from.first().map_or(0..0, |from| from.node.span.start..from.node.span.start);
-        let available = |mut names: Vec<&str>, what: &str| {
+    fn no_match(&self, text: &FileText, NoMatch { step: number, from }: &NoMatch) -> TargetError {
+        let start = from.first().map_or(0, |from| from.node.span.start);
+        let or_nearest = |wanted: &str, mut names: Vec<&str>, what: &str| {
+            if let Some(near) = nearest(wanted, names.iter().copied()) {
+                return format!("did you mean `{near}`?");
+            }
             let mut seen = HashSet::new();
             names.retain(|name| seen.insert(*name));
-            let names = names.iter().map(|name| format!("`{name}`"));
-            if names.len() == 0 { format!("it has no {what}") } else { format!("it has: {}", list(names)) }
-        };
-        let or_nearest = |wanted: &str, names: Vec<&str>, what: &str| match nearest(wanted, names.iter().copied()) {
-            Some(near) => format!("did you mean `{near}`?"),
-            None => available(names, what),
+            available(what, names.iter().map(|name| format!("`{name}`")))
         };
         let items = || from.iter().map(|from| from.node.items().len()).max().unwrap_or_default();
         let (what, help) = match &self.steps[*number] {
@@ -136,7 +129,7 @@ impl Selector {
         let before = format(&self.steps[..*number]);
         let path = text.path();
         let subject = if before.is_empty() { format!("`{path}`") } else { format!("`{before}` in `{path}`") };
-        text.problem(&span, format!("{subject} {what}")).help(help)
+        text.missing(start, format!("{subject} {what}"), help)
     }
 
     pub(super) fn as_str(&self) -> &str {
@@ -248,10 +241,10 @@ mod tests {
     #[track_caller]
     fn check(selector: &str, yaml: &str, expected: &str) {
         let text = FileText::from_bytes("a.yaml", yaml.as_bytes()).unwrap();
-        let found = match selector.parse::<Selector>().unwrap().select(&text, &yaml::tree(&text).unwrap()) {
+        let tree = yaml::tree(&text).unwrap();
+        let found = match selector.parse::<Selector>().unwrap().select(&text, &tree, SELECT_ONE) {
             Ok(found) => found.iter().map(|node| yaml[node.span.clone()].to_owned()).collect::<Vec<_>>().join(" "),
-            Err(error) => {
-                let problem = error.into_problem();
+            Err(TargetError { problem, .. }) => {
                 let (line, _) = problem.position().unwrap();
                 format!("{line} ! {}; {}", problem.message, problem.help.unwrap())
             }

@@ -5,16 +5,15 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::edit::apply;
+use super::{
+    DocumentTree, FileKind, FilePath, FileText, GLOB_CHARS, ImageSite, PinLookup, ReferencePart, Selector, Target,
+    TargetEdit, TargetKind, TargetPin,
+};
 use crate::model::image::{ImageRef, PinnedRef, TagId};
 use crate::text::diagnostics::{Problem, SourceFile, SourceLocation};
 
-use super::edit::{TargetEdit, TargetError};
-use super::file_text::FileText;
-use super::part::ReferencePart;
-use super::path::{FilePath, GLOB_CHARS};
-use super::selector::{Selector, selectors};
-use super::tree::DocumentTree;
-use super::{FileKind, ImageSite, PinLookup, Target, TargetKind, TargetPin};
+use super::selector::selectors;
 
 /// A file and the images in it that targets should write.
 pub struct TargetRequest<'a> {
@@ -196,17 +195,17 @@ impl<'a> TargetSuggester<'a> {
         }
         Err(first.unwrap_or_else(|| {
             let message = "the image is composed of parts that no single target can write";
-            self.text.problem(&site.span, message).help("write it out in one place")
+            self.text.problem(site.span.clone(), message).help("write it out in one place")
         }))
     }
 
     /// Returns the edits of `target` if it writes image `number` and no place that it should not.
     fn attempt(&self, target: Target, number: usize) -> Result<TargetTrial, Problem> {
         let site = &self.request.sites[number];
-        let edits = target.edits_in(&self.text, self.request.pins).map_err(TargetError::into_problem)?;
+        let edits = target.edits_in(&self.text, self.request.pins).map_err(|error| error.problem)?;
         let is_allowed = edits.iter().all(|edit| self.may_write(edit));
         if !is_allowed || !edits.iter().any(|edit| is_within(&edit.span, &site.decided)) {
-            let problem = self.text.problem(&site.span, "a target for it would change other places as well");
+            let problem = self.text.problem(site.span.clone(), "a target for it would change other places as well");
             return Err(problem.help("write the image out separately, so that a target can select it alone"));
         }
         Ok(TargetTrial { target, edits: edits.into_iter().map(|edit| (edit.span.start, edit)).collect() })
@@ -248,7 +247,7 @@ impl<'a> TargetSuggester<'a> {
         for number in self.failing(&numbers) {
             self.remove(number);
             let message = "after the edit, a target here would not produce the pinned reference";
-            let problem = self.text.problem(&self.request.sites[number].span, message);
+            let problem = self.text.problem(self.request.sites[number].span.clone(), message);
             self.unsupported.insert(number, problem.help("write the whole image in one place"));
         }
     }
@@ -271,15 +270,7 @@ impl<'a> TargetSuggester<'a> {
         let mut edits: Vec<&TargetEdit> = edits.collect();
         edits.sort_by_key(|edit| edit.span.start);
         edits.dedup();
-        let (mut new, mut at) = (String::with_capacity(self.text.text().len() + edits.len() * 100), 0);
-        for edit in &edits {
-            // Overlapping edits cannot be attributed to one target.
-            let Some(between) = self.text.text().get(at..edit.span.start) else { return false };
-            new.push_str(between);
-            new.push_str(&edit.new);
-            at = edit.span.end;
-        }
-        new.push_str(&self.text.text()[at..]);
+        let Some(new) = apply(self.text.text(), edits.iter().copied()) else { return false };
         let file = Arc::new(SourceFile { path: self.request.file.path.clone(), text: new });
         let Ok(found) = self.request.kind.find(&file) else { return false };
         found.len() == self.request.sites.len()

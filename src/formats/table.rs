@@ -8,12 +8,9 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::{FileKind, FilePath, ReferencePart, Target, TargetKind, TargetTable};
 use crate::model::image::NameError;
 use crate::text::diagnostics::{At, Diagnostics, SourceLocation};
-
-use super::part::ReferencePart;
-use super::path::FilePath;
-use super::{FileKind, Target, TargetKind, TargetTable};
 
 /// Maximum number of targets in a root.
 const TARGETS_MAX: usize = 10_000;

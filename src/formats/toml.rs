@@ -6,15 +6,12 @@ use std::sync::Arc;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::{
+    DocumentTree, FileFormat, FileText, SELECT_ONE, Selector, TargetEdit, TargetError, TargetReader, ValueTable,
+    WriteSpec,
+};
 use crate::text::diagnostics::{Problem, SourceFile};
 use crate::text::yaml::{YamlNode, YamlValue};
-
-use super::FileFormat;
-use super::edit::{EditRequest, TargetEdit, TargetError};
-use super::file_text::FileText;
-use super::selector::Selector;
-use super::table::{TargetReader, ValueTable};
-use super::tree::DocumentTree;
 
 /// Maximum number of keys and lists in a file: each costs hundreds of bytes during parsing.
 const ENTRIES_MAX: usize = 200_000;
@@ -34,17 +31,10 @@ impl FileFormat for TomlPlace {
         vec![("at", self.0.as_str())]
     }
 
-    fn edits(&self, text: &FileText, request: &EditRequest<'_>) -> Result<Vec<TargetEdit>, TargetError> {
-        let Some(spec) = request.spec() else { return Ok(Vec::new()) };
-        let found = self.0.select(text, &*tree(text)?)?;
-        found.iter().map(|node| spec.replace_quoted(text, node, quotes)).collect()
+    fn edits(&self, spec: &WriteSpec<'_>) -> Result<Vec<TargetEdit>, TargetError> {
+        let found = self.0.select(spec.text, &*tree(spec.text)?, SELECT_ONE)?;
+        found.iter().map(|node| spec.replace_quoted(node)).collect()
     }
-}
-
-/// Counts the quotes at each end of a string.
-fn quotes(written: &str) -> usize {
-    let is_long = written.len() >= 6 && ["\"\"\"", "'''"].iter().any(|long| written.starts_with(long));
-    if is_long { 3 } else { 1 }
 }
 
 fn tree(text: &FileText) -> Result<Arc<DocumentTree>, Problem> {

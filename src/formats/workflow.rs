@@ -9,18 +9,16 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::{
+    DocumentTree, Evidence, FileFormat, FileText, ImageSite, ImageSites, Selector, SharedValue, SiteCandidate,
+    TargetEdit, TargetError, TargetKind, TargetReader, WriteSpec, YamlPlace,
+};
 use crate::text::diagnostics::{At, Problem, SourceFile};
 use crate::text::yaml::YamlNode;
 
-use super::edit::{EditRequest, TargetEdit, TargetError};
-use super::file_text::FileText;
-use super::image_site::ImageSites;
-use super::selector::{Selector, SharedValue};
-use super::suggest::{SiteCandidate, by_selector, by_start};
-use super::table::{TargetReader, optional};
-use super::tree::DocumentTree;
-use super::yaml::{YamlPlace, has_line, tree, write};
-use super::{Evidence, FileFormat, ImageSite, TargetKind};
+use super::suggest::{by_selector, by_start};
+use super::table::optional;
+use super::yaml::{has_line, tree, write};
 
 /// Prefix of an image that a step uses.
 const DOCKER: &str = "docker://";
@@ -59,16 +57,15 @@ impl FileFormat for WorkflowPlace {
         keys.into_iter().filter_map(|(key, name)| Some((key, name.as_deref()?))).collect()
     }
 
-    fn edits(&self, text: &FileText, request: &EditRequest<'_>) -> Result<Vec<TargetEdit>, TargetError> {
-        let Some(spec) = request.spec() else { return Ok(Vec::new()) };
-        let new = spec.value(text)?;
+    fn edits(&self, spec: &WriteSpec<'_>) -> Result<Vec<TargetEdit>, TargetError> {
+        let (text, new) = (spec.text, spec.value()?);
         let help = "select one with `job = \"…\"`, and `service = \"…\"` for one of its services";
         let (index, none) = (text.parsed("workflow", || Ok(index(text, &*tree(text)?)))?, ImageSites::default());
-        let sites = index.get(self).unwrap_or(&none).of_pin(text, &spec, help)?;
+        let sites = index.get(self).unwrap_or(&none).of_pin(spec, help)?;
         let edit = |site: &Arc<ImageSite>| {
             let node = site.node.as_ref()?;
             let prefix = if node.text()?.starts_with(DOCKER) { DOCKER } else { "" };
-            Some(write(text, &spec, node, &format!("{prefix}{new}")))
+            Some(write(spec, node, &format!("{prefix}{new}")))
         };
         sites.iter().filter_map(edit).collect()
     }

@@ -2,12 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use super::edit::apply;
+use super::{FilePath, FileText, PinLookup, Target, TargetEdit, TargetFile, TargetPin, files};
 use crate::text::diagnostics::{Problem, Problems};
-
-use super::edit::{TargetEdit, TargetError, TargetFile};
-use super::file_text::FileText;
-use super::path::FilePath;
-use super::{PinLookup, Target, TargetPin, files};
 
 /// A file that targets change.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,10 +81,10 @@ impl<'a> TargetWriter<'a> {
                     coverage.is_found |= file.text().is_some();
                     edits.extend(found);
                 }
-                Err(TargetError::NotFound(problem)) if target.path.is_glob() => coverage.record_miss(problem),
+                Err(error) if error.is_missing && target.path.is_glob() => coverage.record_miss(error.problem),
                 Err(error) => {
                     coverage.is_found = true;
-                    self.problems.push(error.into_problem());
+                    self.problems.push(error.problem);
                 }
             }
         }
@@ -106,7 +103,7 @@ impl<'a> TargetWriter<'a> {
                 Some(last) if edit.span.start < last.span.end || edit.span == last.span => {
                     let message = format!("targets of `{}` and `{}` write different text here", last.from, edit.from);
                     let help = "remove one of the targets, or select another place";
-                    self.problems.push(text.problem(&edit.span, message).help(help));
+                    self.problems.push(text.problem(edit.span.clone(), message).help(help));
                 }
                 _ => kept.push(edit),
             }
@@ -117,16 +114,9 @@ impl<'a> TargetWriter<'a> {
         }
         let mark = if text.has_mark { "\u{feff}" } else { "" };
         let old = text.text();
-        let mut new = String::with_capacity(old.len() + mark.len() + kept.len() * 80);
-        new.push_str(mark);
-        let mut at = 0;
-        for edit in &kept {
-            new.push_str(&old[at..edit.span.start]);
-            new.push_str(&edit.new);
-            at = edit.span.end;
-        }
-        new.push_str(&old[at..]);
-        self.edited.push(EditedFile { path: text.path().to_owned(), old: format!("{mark}{old}"), new, edits: kept });
+        let Some(new) = apply(old, &kept) else { return };
+        let [old, new] = [old, &new].map(|text| format!("{mark}{text}"));
+        self.edited.push(EditedFile { path: text.path().to_owned(), old, new, edits: kept });
     }
 
     /// Returns the files that change.

@@ -6,18 +6,16 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::{
+    DocumentTree, Evidence, FileFormat, FileText, ImageSite, SELECT_ONE, Selector, SharedValue, SiteCandidate,
+    TargetEdit, TargetError, TargetKind, TargetReader, ValueTable, WriteSpec,
+};
 use crate::text::diagnostics::{Problem, SourceFile};
 use crate::text::yaml::write::is_plain;
 use crate::text::yaml::{self, YamlNode, YamlValue};
 
-use super::edit::{EditRequest, TargetEdit, TargetError, WriteSpec, not_a_string};
-use super::file_text::FileText;
 use super::image_site::unquoted;
-use super::selector::{Selector, SharedValue};
-use super::suggest::{SiteCandidate, by_selector};
-use super::table::{TargetReader, ValueTable};
-use super::tree::DocumentTree;
-use super::{Evidence, FileFormat, ImageSite, TargetKind};
+use super::suggest::by_selector;
 
 /// Lists of containers: those of a pod, and of templates that become one.
 const CONTAINERS: [&str; 5] = ["containers", "initContainers", "ephemeralContainers", "sidecars", "steps"];
@@ -42,11 +40,10 @@ impl FileFormat for YamlPlace {
         vec![("at", self.0.as_str())]
     }
 
-    fn edits(&self, text: &FileText, request: &EditRequest<'_>) -> Result<Vec<TargetEdit>, TargetError> {
-        let Some(spec) = request.spec() else { return Ok(Vec::new()) };
-        let found = self.0.select(text, &*tree(text)?)?;
-        let new = spec.value(text)?;
-        found.iter().map(|node| write(text, &spec, node, &new)).collect()
+    fn edits(&self, spec: &WriteSpec<'_>) -> Result<Vec<TargetEdit>, TargetError> {
+        let found = self.0.select(spec.text, &*tree(spec.text)?, SELECT_ONE)?;
+        let new = spec.value()?;
+        found.iter().map(|node| write(spec, node, &new)).collect()
     }
 
     fn recognize(file: &SourceFile) -> Option<Evidence> {
@@ -99,32 +96,26 @@ pub(super) fn kubernetes_images(text: &FileText, tree: &DocumentTree) -> Vec<Ima
 }
 
 /// Replaces the value of `node`: quotes remain, and a plain scalar is quoted if it would not be a string otherwise.
-pub(super) fn write(
-    text: &FileText,
-    spec: &WriteSpec<'_>,
-    node: &YamlNode,
-    new: &str,
-) -> Result<TargetEdit, TargetError> {
-    let span = node.span.clone();
+pub(super) fn write(spec: &WriteSpec<'_>, node: &YamlNode, new: &str) -> Result<TargetEdit, TargetError> {
+    let (text, span) = (spec.text, node.span.clone());
     if matches!(node.value, YamlValue::List(_) | YamlValue::Map(_)) {
-        return Err(not_a_string(text, &span));
+        return Err(spec.not_a_string(&span));
     }
     let was = node.text().unwrap_or_default().trim_end();
     if node.is_block {
-        return Ok(spec.replace(text, block_line(text, &span)?, was, new));
+        return Ok(spec.replace(block_line(text, &span)?, was, new));
     }
     match text.text()[span.clone()].as_bytes().first() {
         Some(b'"' | b'\'') => {
             let inner = span.start + 1..span.end - 1;
             let is_same = matches!(&node.value, YamlValue::Quoted(value) if value == new);
             let new = if is_same { &text.text()[inner.clone()] } else { new };
-            Ok(spec.replace(text, inner, was, new))
+            Ok(spec.replace(inner, was, new))
         }
-        Some(_) if is_plain(new) => Ok(spec.replace(text, span, was, new)),
-        Some(_) => Ok(spec.replace(text, span, was, &format!("\"{new}\""))),
+        Some(_) if is_plain(new) => Ok(spec.replace(span, was, new)),
+        Some(_) => Ok(spec.replace(span, was, &format!("\"{new}\""))),
         None => {
-            let problem = text.problem(&span, "the value is empty");
-            Err(problem.help("write `\"\"` there once; pinstream fills it in from then on").into())
+            Err(text.invalid(span, "the value is empty", "write `\"\"` there once; pinstream fills it in from then on"))
         }
     }
 }
@@ -145,8 +136,8 @@ fn block_line(text: &FileText, span: &Range<usize>) -> Result<Range<usize>, Targ
     match lines.as_slice() {
         [only] => Ok(only.clone()),
         _ => {
-            let problem = text.problem(&(span.start..span.start), "the value is a block of several lines");
-            Err(problem.help("write it on one line").into())
+            let message = "the value is a block of several lines";
+            Err(text.invalid(span.start..span.start, message, "write it on one line"))
         }
     }
 }
@@ -172,8 +163,7 @@ pub(super) fn field(
         };
     };
     if let Some((again, _)) = own.next() {
-        let problem = text.problem(&again.span, format!("duplicate key `{key}`"));
-        return Err(problem.help("remove one of the two").into());
+        return Err(text.invalid(again.span.clone(), format!("duplicate key `{key}`"), "remove one of the two"));
     }
     if value.is_anchored {
         return Err(shared(&name.span).into());

@@ -1,6 +1,5 @@
 //! Third step: decides from snapshot and facts what changes. Pure.
 
-pub mod open_proposals;
 pub mod pins;
 
 use crate::model::adoption::AdoptionPolicy;
@@ -8,12 +7,17 @@ use crate::model::image::TagId;
 use crate::model::lock::Lock;
 use crate::model::lock::diff;
 use crate::model::root::Root;
+use crate::model::settings::adoption_rules::HoldReason;
+use crate::model::settings::publish::Publish;
+use crate::proposal::{carry_over, groups};
 
 use super::decision::Decision;
 use super::facts::Facts;
+use super::gather::open_branches::OpenBranch;
 use super::gather::resolve::Resolutions;
 use super::load::Snapshot;
-use super::{PassError, Request, target_edits};
+use super::shard_branches::ShardBranches;
+use super::{PassError, Request, branch_scope, target_edits};
 use pins::{NextPins, PinInputs};
 
 /// Decides what a pass changes.
@@ -30,7 +34,7 @@ pub fn decide(request: &Request, snapshot: &Snapshot, facts: &Facts) -> Result<D
     let mut decision = Decision { lock, failures, held, notes, ..Decision::default() };
     match request.proposes_to(root) {
         // Every proposal edits the files of its own targets.
-        Some(publish) => decision.lock = Some(open_proposals::carry(request, snapshot, publish, facts, &decision)),
+        Some(publish) => decision.lock = Some(carry_open_proposals(request, snapshot, publish, facts, &decision)),
         None => {
             let is_selected = |id: &TagId| request.selects(root, id);
             let next = decision.lock(&root.lock);
@@ -39,6 +43,34 @@ pub fn decide(request: &Request, snapshot: &Snapshot, facts: &Facts) -> Result<D
     }
     decision.changes = diff::changes(&root.lock, decision.lock(&root.lock));
     Ok(decision)
+}
+
+/// Adds the changes of open proposals to the next lock, for tags that were not resolved, failed or are soaking. A pass over
+/// a shard adds only those of proposals that contain one of its tags.
+fn carry_open_proposals(
+    request: &Request,
+    snapshot: &Snapshot,
+    publish: &Publish,
+    facts: &Facts,
+    decision: &Decision,
+) -> Lock {
+    let root = &snapshot.root;
+    let unread = facts.unread_streams(&root.definitions);
+    let is_undecided = |id: &TagId| {
+        let held = decision.held.get(id);
+        let is_soaking = held.is_some_and(|held| matches!(held.reason, HoldReason::Soaking { .. }));
+        !facts.selected.contains(id) || decision.failures.contains_key(id) || is_soaking
+    };
+    let next = decision.lock(&root.lock).clone();
+    let proposed = facts.open_branches.values().filter_map(OpenBranch::proposed);
+    let next = proposed.fold(next, |next, pins| {
+        carry_over::carry_over(root, next, pins, is_undecided, |stream| unread.contains(stream))
+    });
+    let Some(shard) = request.shard else { return next };
+    let scope = branch_scope(request, snapshot);
+    let branches = ShardBranches::of(shard, root, publish, &scope, &facts.open_branches);
+    let is_ours = |group: &str| branches.contains(&scope.branch(group));
+    groups::own_groups(&root.definitions, &root.lock, next, |id| publish.group.name(id), is_ours)
 }
 
 /// Returns the lock that follows from definitions and lock alone, without registries, time or state; `None` if it equals

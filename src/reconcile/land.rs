@@ -1,32 +1,22 @@
 //! Fourth step: shows, writes, pushes or proposes what was decided.
 
-mod commit;
 pub mod propose;
 
-use crate::effects::{RefUpdate, World};
+use crate::effects::{NewCommit, RefUpdate, World};
+use crate::formats::EditedFile;
 use crate::git::{CommitId, Push};
 use crate::image_diff::Explanations;
-use crate::model::lock::Lock;
 use crate::model::lock::diff::{self, PinChange};
+use crate::model::lock::{Lock, encode};
 use crate::model::root::Root;
-use crate::model::settings::publish::Publish;
+use crate::model::settings::GitSettings;
+use crate::report::message as messages;
+use crate::text::diagnostics::Problems;
 
 use super::facts::RejectedPush;
 use super::load::Snapshot;
 use super::{Attempt, Effect, PassError, image_diffs};
 use propose::Proposals;
-
-/// Destination of a decision.
-enum Landing<'a> {
-    /// The report only.
-    Show,
-    /// The work tree.
-    Write,
-    /// The branch.
-    Push,
-    /// Proposals on a forge.
-    Propose(&'a Publish),
-}
 
 /// Result of landing one attempt.
 pub enum LandResult {
@@ -81,26 +71,20 @@ pub async fn land<W: World>(world: &W, attempt: Attempt<'_>) -> Result<LandResul
     let Attempt { request, snapshot, facts, decision, diffs } = attempt;
     let root = &snapshot.root;
     let next = decision.lock(&root.lock);
-    let landing = match (request.effect, request.proposes_to(root)) {
-        (Effect::Show, _) => Landing::Show,
-        (Effect::Write, _) => Landing::Write,
-        (Effect::Land, None) => Landing::Push,
-        (Effect::Land, Some(publish)) => Landing::Propose(publish),
-    };
     let mut landed = Landed { changes: decision.changes.clone(), diffs: diffs.clone(), ..Landed::default() };
-    match landing {
-        Landing::Show if next == &root.lock => {}
-        Landing::Show => {
+    match (request.effect, request.proposes_to(root)) {
+        (Effect::Show, _) if next == &root.lock => {}
+        (Effect::Show, _) => {
             landed.message = Some(match &root.settings.publish {
                 Some(publish) => propose::show(attempt, publish)?,
-                None => commit::message(attempt, &decision.changes)?,
+                None => commit_message(attempt, &decision.changes)?,
             });
         }
-        Landing::Write | Landing::Push => match push(world, attempt, next).await? {
+        (Effect::Write, _) | (Effect::Land, None) => match push(world, attempt, next).await? {
             Ok(commit) => landed.commit = commit,
             Err(rejection) => return Ok(LandResult::Rejected(rejection)),
         },
-        Landing::Propose(publish) => {
+        (Effect::Land, Some(publish)) => {
             let earlier = facts.previous.as_ref().map(|previous| previous.proposals.clone()).unwrap_or_default();
             let mut proposals = propose::propose(world, attempt, publish).await?.after(earlier);
             if let Some(reason) = proposals.restart.take() {
@@ -127,7 +111,7 @@ async fn push<W: World>(
     attempt: Attempt<'_>,
     next: &Lock,
 ) -> Result<Result<Option<CommitId>, RejectedPush>, PassError> {
-    let Some(commit) = commit::commit(attempt, next, &attempt.decision.changes, &attempt.decision.edits)? else {
+    let Some(commit) = new_commit(attempt, next, &attempt.decision.changes, &attempt.decision.edits)? else {
         return Ok(Ok(None));
     };
     let branch = &attempt.snapshot.tips.branch;
@@ -137,4 +121,44 @@ async fn push<W: World>(
         Push::Moved => rejected(format!("the branch `{branch}` moved"), false),
         Push::Unknown(reason) => rejected(reason, true),
     }
+}
+
+/// Builds the commit from the lock at the tip to `next`, and of the edited files; `None` if nothing changes.
+///
+/// # Errors
+/// The lock would be too large to be read again, or the message template fails.
+fn new_commit(
+    attempt: Attempt<'_>,
+    next: &Lock,
+    changes: &[PinChange],
+    edits: &[EditedFile],
+) -> Result<Option<NewCommit>, Problems> {
+    let snapshot = attempt.snapshot;
+    let is_pinned = next == &snapshot.root.lock;
+    if is_pinned && edits.is_empty() {
+        return Ok(None);
+    }
+    let GitSettings { author, sign, .. } = snapshot.root.settings.git.clone();
+    let text = encode::encode(next);
+    encode::check_size(text.len())?;
+    let parent = snapshot.tips.tip.clone();
+    let message = if is_pinned { messages::target_edits_message(edits) } else { commit_message(attempt, changes)? };
+    Ok(Some(NewCommit {
+        message: messages::with_trailers(&message, &attempt.request.root, &parent, text.as_bytes()),
+        parent,
+        lock: text,
+        files: edits.iter().map(|file| (file.path.clone(), file.new.clone().into_bytes())).collect(),
+        author: author.unwrap_or_default(),
+        sign,
+        made: None,
+    }))
+}
+
+/// Renders the commit message of `changes`, without trailers, which depend on the parent.
+///
+/// # Errors
+/// The message template fails.
+fn commit_message(attempt: Attempt<'_>, changes: &[PinChange]) -> Result<String, Problems> {
+    let template = attempt.snapshot.root.settings.git.message.as_ref();
+    messages::commit_message(template, changes, attempt.diffs).map_err(|problem| Problems(vec![problem]))
 }

@@ -8,20 +8,18 @@ use std::time::Duration;
 
 use reqwest::header::HeaderMap;
 
-use super::challenge::{self, UnusableChallenge};
-use super::credentials::CredentialStore;
-use super::error::ResolveError;
-use super::host::Host;
-use super::realm::{Realm, trusted_realm};
-use super::slot::{AuthSlot, AuthStep, Issue, Rejection};
-use super::token::{self, TokenServer};
-use super::transport::RegistryTransport;
+use super::realm::trusted_realm;
+use super::{
+    AuthSlot, AuthStep, CredentialStore, Host, Issue, Realm, RegistryTransport, Rejection, ResolveError, TokenServer,
+    challenge, token,
+};
 use crate::http::UrlOrigin;
 
 /// Authentication scheme of a registry.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub(super) enum AuthScheme {
     /// No response yet.
+    #[default]
     Unknown,
     /// No authentication.
     Anonymous,
@@ -60,7 +58,7 @@ impl AuthDemand {
         if challenges.iter().any(|challenge| challenge.scheme == "basic") {
             return Ok(Self { scheme: AuthScheme::Basic, repository: None, is_expired: false });
         }
-        let message = format!("`{}` returned 401 {}", host.name, UnusableChallenge::new(headers));
+        let message = format!("`{}` returned 401 {}", host.name, challenge::describe_unusable(headers));
         Err(ResolveError::unauthorized(&host.name, message))
     }
 }

@@ -2,17 +2,14 @@
 //!
 //! Nothing is sent here. Times are those of [`crate::http`]; refusals and credentials expire.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::auth::AuthScheme;
-use super::credentials::{CredentialCandidate, CredentialStore};
-use super::error::ResolveError;
-use super::host::Host;
-use super::lockout_guard::LockoutGuard;
-use super::realm::Realm;
-use super::slot::{AuthSlot, REFUSAL_TTL};
+use super::{
+    AuthScheme, AuthSlot, CredentialCandidate, CredentialStore, Host, LockoutGuard, REFUSAL_TTL, Realm,
+    RepositoryNames, ResolveError,
+};
 
 /// Scopes per token request: a token with more exceeds the 8 KiB that servers accept as a header.
 const SCOPES_MAX: usize = 50;
@@ -27,32 +24,14 @@ pub(super) struct AuthCache {
     state: Mutex<AuthState>,
 }
 
+#[derive(Default)]
 struct AuthState {
     scheme: AuthScheme,
     announced: BTreeSet<String>,
     slots: HashMap<String, Arc<AuthSlot>>,
     /// Repositories whose challenge was refused, and since when.
-    refusals: HashMap<String, Refusal>,
+    refusals: HashMap<String, (ResolveError, Duration)>,
     guards: HashMap<Vec<CredentialCandidate>, Arc<LockoutGuard>>,
-}
-
-struct Refusal {
-    error: ResolveError,
-    since: Duration,
-}
-
-/// Realm and name that a registry uses for one repository, if they differ from ours.
-#[derive(Default)]
-pub(super) struct RepositoryNames {
-    pub(super) realm: Option<Arc<Realm>>,
-    pub(super) repository: Option<String>,
-}
-
-impl Default for AuthState {
-    fn default() -> Self {
-        let (announced, slots, refusals, guards) = Default::default();
-        Self { scheme: AuthScheme::Unknown, announced, slots, refusals, guards }
-    }
 }
 
 impl AuthState {
@@ -81,7 +60,11 @@ impl AuthState {
         let announced = std::mem::take(&mut self.announced);
         let without_slot = announced.iter().map(String::as_str).filter(|path| !self.slots.contains_key(*path));
         let realm = self.scheme.realm().cloned();
-        for (candidates, paths) in store.group(host, without_slot) {
+        let mut groups: BTreeMap<Vec<CredentialCandidate>, BTreeSet<&str>> = BTreeMap::new();
+        for path in without_slot {
+            groups.entry(store.candidates(host, path)).or_default().insert(path);
+        }
+        for (candidates, paths) in groups {
             let guard = self.guard(candidates);
             for batch in batches(paths) {
                 let slot = Arc::new(AuthSlot::new(batch, realm.clone(), Arc::clone(&guard)));
@@ -112,8 +95,8 @@ impl AuthCache {
     /// Refuses requests for `path` for ten minutes. One repository says nothing about the others.
     pub(super) fn refuse(&self, path: &str, error: ResolveError, now: Duration) {
         let mut state = self.state();
-        state.refusals.retain(|_, refusal| now.saturating_sub(refusal.since) < REFUSAL_TTL);
-        state.refusals.entry(path.to_owned()).or_insert(Refusal { error, since: now });
+        state.refusals.retain(|_, (_, since)| now.saturating_sub(*since) < REFUSAL_TTL);
+        state.refusals.entry(path.to_owned()).or_insert((error, now));
     }
 
     /// Checks that requests for `path` are not refused.
@@ -122,7 +105,7 @@ impl AuthCache {
     /// The remembered refusal.
     pub(super) fn check(&self, path: &str, now: Duration) -> Result<(), ResolveError> {
         match self.state().refusals.get(path) {
-            Some(refusal) if now.saturating_sub(refusal.since) < REFUSAL_TTL => Err(refusal.error.clone()),
+            Some((error, since)) if now.saturating_sub(*since) < REFUSAL_TTL => Err(error.clone()),
             _ => Ok(()),
         }
     }
@@ -189,13 +172,12 @@ fn batches<'a>(paths: impl IntoIterator<Item = &'a str>) -> Vec<Vec<String>> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::error::FailureKind;
     use super::*;
 
     #[test]
     fn a_refusal_is_forgotten_after_ten_minutes() {
         let cache = AuthCache::default();
-        let error = ResolveError::new(FailureKind::Refused, "x");
+        let error = ResolveError::refused("x");
         cache.refuse("a", error.clone(), Duration::from_secs(5));
         assert_eq!(cache.check("a", Duration::from_secs(604)), Err(error.clone()));
         assert_eq!(cache.check("a", Duration::from_secs(605)), Ok(()));

@@ -3,8 +3,6 @@
 //! Pure: nothing is sent or trusted here. Sources: RFC 9110 section 11, RFC 6750 section 3, the Docker Registry v2
 //! token specification.
 
-use std::fmt;
-
 use reqwest::header::{HeaderMap, WWW_AUTHENTICATE};
 
 use crate::http::quotable;
@@ -26,23 +24,14 @@ impl Challenge {
     }
 }
 
-/// A 401 without a usable challenge; `Display` quotes the header.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct UnusableChallenge(Option<String>);
-
-impl fmt::Display for UnusableChallenge {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0 {
-            None => f.write_str("without a `WWW-Authenticate` header"),
-            Some(header) => write!(f, "with an unsupported `WWW-Authenticate` header: `{}`", quotable(header)),
+/// Describes the header of a response without a usable challenge.
+pub(super) fn describe_unusable(headers: &HeaderMap) -> String {
+    match headers.get_all(WWW_AUTHENTICATE).iter().next_back() {
+        None => "without a `WWW-Authenticate` header".to_owned(),
+        Some(header) => {
+            let header = quotable(&String::from_utf8_lossy(header.as_bytes()));
+            format!("with an unsupported `WWW-Authenticate` header: `{header}`")
         }
-    }
-}
-
-impl UnusableChallenge {
-    pub(super) fn new(headers: &HeaderMap) -> Self {
-        let header = headers.get_all(WWW_AUTHENTICATE).iter().next_back();
-        Self(header.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()))
     }
 }
 
@@ -163,7 +152,7 @@ mod tests {
 
     #[test]
     fn r07_an_unusable_header_is_quoted() {
-        let message = |texts: &[&str]| UnusableChallenge::new(&headers(texts)).to_string();
+        let message = |texts: &[&str]| describe_unusable(&headers(texts));
         assert_eq!(message(&[]), "without a `WWW-Authenticate` header");
         assert_eq!(message(&["Digest `x`"]), "with an unsupported `WWW-Authenticate` header: `Digest \\u{60}x\\u{60}`");
     }

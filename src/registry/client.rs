@@ -4,17 +4,14 @@
 
 use std::sync::Arc;
 
-use reqwest::StatusCode;
 use reqwest::header::HeaderValue;
+use reqwest::{Method, StatusCode};
+use url::Url;
 
-use super::auth::{AuthDemand, AuthScheme};
-use super::auth_cache::{AuthCache, RepositoryNames};
-use super::error::ResolveError;
-use super::host::Host;
-use super::redirect::{RedirectFollower, RegistryRequest};
-use super::slot::{AuthSlot, AuthStep, Issue, Rejection, Ticket};
-use super::transport::RegistryReply;
-use crate::http::UrlOrigin;
+use super::{
+    AuthCache, AuthDemand, AuthScheme, AuthSlot, AuthStep, Host, Issue, Registry, RegistryReply, Rejection,
+    RepositoryNames, ResolveError, Ticket,
+};
 
 /// Number of challenges of one request that are answered.
 const CHALLENGES: usize = 8;
@@ -25,11 +22,16 @@ pub(super) struct Endpoint {
     pub(super) auth: AuthCache,
 }
 
-/// Client for all registries; valid for any number of passes.
-pub(super) struct RegistryClient {
-    pub(super) follower: RedirectFollower,
-    /// Origins that the operator trusts as token servers.
-    pub(super) trusted: Vec<UrlOrigin>,
+/// Request for a manifest, blob or list.
+pub(super) struct RegistryRequest<'a> {
+    /// HEAD or GET.
+    pub(super) method: Method,
+    /// The repository's path at this host.
+    pub(super) path: &'a str,
+    pub(super) url: Url,
+    pub(super) accept: Option<&'static str>,
+    /// Largest body that is read, in bytes.
+    pub(super) max: usize,
 }
 
 /// Authorization of one request.
@@ -41,7 +43,7 @@ struct Authorization<'a> {
     probe: Option<tokio::sync::MutexGuard<'a, ()>>,
 }
 
-impl RegistryClient {
+impl Registry {
     /// Sends a request, answering challenges.
     ///
     /// # Errors
@@ -52,17 +54,17 @@ impl RegistryClient {
         request: &RegistryRequest<'_>,
     ) -> Result<RegistryReply, ResolveError> {
         let Endpoint { host, auth } = endpoint;
-        let transport = &self.follower.transport;
+        let http = &self.transport.http;
         let mut may_renew = true;
         for _ in 0..CHALLENGES {
             let authorization = self.authorize(endpoint, request.path).await?;
             let header = authorization.header.as_ref();
             let send = || async move {
                 // Checked last: many requests may have waited while the first one was refused.
-                auth.check(request.path, transport.http.now())?;
-                self.follower.send(host, request, header).await
+                auth.check(request.path, http.now())?;
+                self.send_once(host, request, header).await
             };
-            let result = transport.with_retry(host, &host.origin, send).await;
+            let result = self.transport.with_retry(host, &host.origin, send).await;
             let is_challenge =
                 result.as_ref().is_ok_and(|reply| reply.status == StatusCode::UNAUTHORIZED && !reply.is_foreign);
             if authorization.probe.is_some() && !is_challenge {
@@ -81,7 +83,7 @@ impl RegistryClient {
                     continue;
                 }
                 if ticket.exclusive.is_some() {
-                    slot.guard.accept(ticket.candidate, transport.http.now());
+                    slot.guard.accept(ticket.candidate, http.now());
                 }
             }
             return Ok(reply);
@@ -104,9 +106,8 @@ impl RegistryClient {
             return Ok(Authorization::default());
         }
         loop {
-            let RedirectFollower { transport, credentials, .. } = &self.follower;
-            let slot = auth.slot(path, host, credentials);
-            match scheme.authorize(&slot, credentials, transport, host).await? {
+            let slot = auth.slot(path, host, &self.credentials);
+            match scheme.authorize(&slot, &self.credentials, &self.transport, host).await? {
                 Issue::Header(header, ticket) => {
                     return Ok(Authorization { header: Some(header), grant: Some((slot, ticket)), probe: None });
                 }
@@ -129,7 +130,7 @@ impl RegistryClient {
         may_renew: bool,
     ) -> Result<bool, ResolveError> {
         let Endpoint { host, auth } = endpoint;
-        let now = self.follower.transport.http.now();
+        let now = self.transport.http.now();
         let demand = match AuthDemand::parse(&reply.headers, host, &self.trusted) {
             Ok(demand) => demand,
             Err(error) => {
@@ -150,8 +151,8 @@ impl RegistryClient {
         match scheme.after_rejection(&slot, rejection, now).await {
             AuthStep::Retry => Ok(false),
             AuthStep::Renewed => Ok(true),
-            AuthStep::Split { realm, repository } => {
-                self.split(endpoint, path, &slot, RepositoryNames { realm, repository });
+            AuthStep::Split(names) => {
+                self.split(endpoint, path, &slot, names);
                 Ok(false)
             }
             AuthStep::Denied(event) => Err(denied(host, &event)),
@@ -159,7 +160,7 @@ impl RegistryClient {
     }
 
     fn split(&self, endpoint: &Endpoint, path: &str, old: &Arc<AuthSlot>, names: RepositoryNames) {
-        let candidates = self.follower.credentials.candidates(&endpoint.host, path);
+        let candidates = self.credentials.candidates(&endpoint.host, path);
         endpoint.auth.split(path, old, names, candidates);
     }
 }

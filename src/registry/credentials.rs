@@ -8,7 +8,7 @@ mod config_file;
 mod credential;
 mod helper;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,8 +16,7 @@ use std::time::Duration;
 
 use tokio::sync::OnceCell;
 
-use super::error::{FailureKind, RegistrySetupError, ResolveError};
-use super::host::Host;
+use super::{FailureKind, Host, RegistrySetupError, ResolveError};
 use crate::http::{Secret, quotable};
 use crate::system::environment;
 use config_file::{ConfigFile, canonical_host};
@@ -60,14 +59,12 @@ impl CredentialSources {
     /// Lists the files in order of precedence.
     fn files(&self) -> Vec<PathBuf> {
         let docker = self.docker_config.clone().or_else(|| self.home.as_ref().map(|home| home.join(".docker")));
-        let podman = self.registry_auth_file.clone().map_or_else(
-            || {
-                let runtime = self.xdg_runtime_dir.as_ref().map(|runtime| runtime.join("containers/auth.json"));
-                let home = self.home.as_ref().map(|home| home.join(".config/containers/auth.json"));
-                runtime.into_iter().chain(home).collect()
-            },
-            |file| vec![file],
-        );
+        let runtime = self.xdg_runtime_dir.as_ref().map(|runtime| runtime.join("containers/auth.json"));
+        let home = self.home.as_ref().map(|home| home.join(".config/containers/auth.json"));
+        let podman = match &self.registry_auth_file {
+            Some(file) => vec![file.clone()],
+            None => runtime.into_iter().chain(home).collect(),
+        };
         podman.into_iter().chain(docker.map(|directory| directory.join("config.json"))).collect()
     }
 }
@@ -128,19 +125,6 @@ impl CredentialStore {
         }
         found.sort_by(|(a, x), (b, y)| b.cmp(a).then_with(|| x.cmp(y)));
         found.into_iter().map(|(_, candidate)| candidate).collect()
-    }
-
-    /// Groups repositories of one host by their candidates.
-    pub(super) fn group<'a>(
-        &self,
-        host: &Host,
-        paths: impl Iterator<Item = &'a str>,
-    ) -> BTreeMap<Vec<CredentialCandidate>, BTreeSet<&'a str>> {
-        let mut groups: BTreeMap<Vec<CredentialCandidate>, BTreeSet<&str>> = BTreeMap::new();
-        for path in paths {
-            groups.entry(self.candidates(host, path)).or_default().insert(path);
-        }
-        groups
     }
 
     /// Returns the credential of `candidate`; none if its entry is empty or broken. Runs its helper at most once per 15

@@ -47,6 +47,16 @@ impl ResolveError {
         Self { kind, message: message.into(), help: None, retry_after: None }
     }
 
+    /// Creates the error of bytes that do not match their digest or are not valid.
+    pub fn integrity(message: impl Into<String>) -> Self {
+        Self::new(FailureKind::Integrity, message)
+    }
+
+    /// Creates the error of a request that a rule forbids.
+    pub fn refused(message: impl Into<String>) -> Self {
+        Self::new(FailureKind::Refused, message)
+    }
+
     /// Adds a remedy to the error.
     pub fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
@@ -168,7 +178,7 @@ mod tests {
     fn t22_an_error_that_contains_a_credential_is_redacted() {
         let redactor = Redactor::default();
         redactor.add_header(&HeaderValue::from_static("Basic bWU6aHVudGVyMjIvJQ=="));
-        let error = |message: &str, help: &str| ResolveError::new(FailureKind::Integrity, message).help(help);
+        let error = |message: &str, help: &str| ResolveError::integrity(message).help(help);
         assert_eq!(error("ok", "fine").redacted(&redactor), error("ok", "fine"));
         for bad in [error("`hunter22/%`", "x"), error("x", "`hunter22%2F%25`")] {
             let redacted = bad.redacted(&redactor);

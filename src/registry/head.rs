@@ -2,37 +2,27 @@
 
 use reqwest::header::{CONTENT_TYPE, HeaderMap};
 
-use super::error::{FailureKind, ResolveError};
 use super::manifest::{check_media_type, essence};
+use super::{FailureKind, ResolveError};
 use crate::http::quotable;
 use crate::model::image::Digest;
 
-/// Digest in the headers of a response with status 200.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum DigestHint {
-    Digest(Digest),
-    /// Not usable: the manifest must be fetched and hashed.
-    Missing,
-}
-
-/// Parses the headers of a manifest's HEAD.
+/// Parses the headers of a manifest's HEAD; none if they give no usable digest, so that the manifest must be fetched and
+/// hashed.
 ///
 /// # Errors
 /// If the media type is not supported or the digest is invalid.
-pub(super) fn parse(headers: &HeaderMap, registry: &str) -> Result<DigestHint, ResolveError> {
+pub(super) fn parse(headers: &HeaderMap, registry: &str) -> Result<Option<Digest>, ResolveError> {
     let media_type = content_type(headers);
     if let Some(media_type) = media_type {
         check_media_type(essence(Some(media_type)))?;
     }
     let mut digests = headers.get_all("docker-content-digest").iter();
-    let Some(first) = digests.next() else { return Ok(DigestHint::Missing) };
+    let Some(first) = digests.next() else { return Ok(None) };
     let text = String::from_utf8_lossy(first.as_bytes());
     let digest: Option<Digest> = text.trim().parse().ok();
     match digest {
-        Some(digest) if digests.all(|other| other == first) => match media_type {
-            Some(_) => Ok(DigestHint::Digest(digest)),
-            None => Ok(DigestHint::Missing),
-        },
+        Some(digest) if digests.all(|other| other == first) => Ok(media_type.map(|_| digest)),
         _ => Err(ResolveError::new(
             FailureKind::Integrity,
             format!("`{registry}` returned an invalid digest: `{}`", quotable(&text)),
@@ -55,7 +45,7 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn check(headers: &[(&'static str, &str)], expected: Result<DigestHint, FailureKind>) {
+    fn check(headers: &[(&'static str, &str)], expected: Result<Option<Digest>, FailureKind>) {
         let map: HeaderMap = headers
             .iter()
             .map(|(name, value)| (reqwest::header::HeaderName::from_static(name), value.parse().unwrap()))
@@ -69,11 +59,11 @@ mod tests {
         let other = format!("sha256:{}", "b".repeat(64));
         let oci = ("content-type", "application/vnd.oci.image.index.v1+json");
         let named = ("docker-content-digest", digest.as_str());
-        check(&[oci, named], Ok(DigestHint::Digest(digest.parse().unwrap())));
-        check(&[oci, named, named], Ok(DigestHint::Digest(digest.parse().unwrap())));
-        check(&[oci], Ok(DigestHint::Missing));
-        check(&[named], Ok(DigestHint::Missing));
-        check(&[oci, ("content-type", "text/html"), named], Ok(DigestHint::Missing));
+        check(&[oci, named], Ok(Some(digest.parse().unwrap())));
+        check(&[oci, named, named], Ok(Some(digest.parse().unwrap())));
+        check(&[oci], Ok(None));
+        check(&[named], Ok(None));
+        check(&[oci, ("content-type", "text/html"), named], Ok(None));
         check(&[oci, named, ("docker-content-digest", &other)], Err(FailureKind::Integrity));
         for bad in ["", "sha256:zz", "md5:00", "sha256:../../x", &digest.to_uppercase()] {
             check(&[oci, ("docker-content-digest", bad)], Err(FailureKind::Integrity));

@@ -2,7 +2,7 @@
 
 use url::Url;
 
-use super::error::ResolveError;
+use super::ResolveError;
 use crate::http::{HostLimiter, UrlOrigin};
 use crate::model::image::RegistryHost;
 use crate::model::settings::RegistrySettings;

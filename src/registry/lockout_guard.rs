@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::sync::OwnedMutexGuard;
 
-use super::credentials::CredentialCandidate;
+use super::CredentialCandidate;
 
 /// Time for which a rejected credential is not sent again; most account lockouts count failures within less.
 pub(super) const REJECTED_TTL: Duration = Duration::from_secs(30 * 60);

@@ -5,9 +5,8 @@
 use reqwest::header::{HeaderMap, LINK};
 use url::Url;
 
-use super::error::{FailureKind, ResolveError};
+use super::ResolveError;
 use crate::http::{UrlOrigin, quotable};
-use crate::model::image::Repository;
 
 /// Parses a page sent by the registry of this name and appends its items.
 type ParsePage<T> = fn(&[u8], &str, &mut Vec<T>) -> Result<(), ResolveError>;
@@ -24,14 +23,6 @@ pub(super) struct PagedList<T> {
     pub(super) parse: ParsePage<T>,
 }
 
-impl<T> PagedList<T> {
-    /// Creates the error of a list that does not end properly.
-    pub(super) fn error(&self, registry: &str, repository: &Repository, event: &str) -> ResolveError {
-        let message = format!("the {} of `{repository}` at `{registry}` {event}", self.noun);
-        ResolveError::new(FailureKind::Integrity, message)
-    }
-}
-
 /// Returns the URL of the page after `page`.
 ///
 /// # Errors
@@ -44,9 +35,9 @@ pub(super) fn next(headers: &HeaderMap, page: &Url) -> Result<Option<Url>, Resol
     };
     let host = page.host_str().unwrap_or_default();
     // Not quoted: it may contain a key.
-    let next = page.join(target).map_err(|_| {
-        ResolveError::new(FailureKind::Integrity, format!("`{host}` returned a next page that is not a valid URL"))
-    })?;
+    let next = page
+        .join(target)
+        .map_err(|_| ResolveError::integrity(format!("`{host}` returned a next page that is not a valid URL")))?;
     let is_ours = UrlOrigin::of(&next).is_some_and(|origin| Some(origin) == UrlOrigin::of(page))
         && next.username().is_empty()
         && next.password().is_none();
@@ -55,7 +46,7 @@ pub(super) fn next(headers: &HeaderMap, page: &Url) -> Result<Option<Url>, Resol
         let to =
             UrlOrigin::of(&next).map_or_else(|| next.scheme().to_owned(), |origin| format!("{origin}{}", next.path()));
         let message = format!("`{host}` returned a next page on another server: `{}`", quotable(&to));
-        return Err(ResolveError::new(FailureKind::Refused, message));
+        return Err(ResolveError::refused(message));
     }
     Ok(Some(next))
 }
@@ -87,6 +78,7 @@ fn is_next(parameters: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::registry::FailureKind;
 
     #[track_caller]
     fn check(link: &str, expected: Result<Option<&str>, FailureKind>) {

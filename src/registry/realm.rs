@@ -4,7 +4,7 @@
 
 use url::Url;
 
-use super::error::{FailureKind, ResolveError};
+use super::ResolveError;
 use crate::http::{UrlOrigin, quotable};
 use crate::model::image::RegistryHost;
 use crate::text::escape;
@@ -41,7 +41,7 @@ pub(super) fn trusted_realm(
     let refuse = |reason: &str| {
         let shown = quotable(&escape::mask_credentials(realm.split('?').next().unwrap_or_default()));
         let message = format!("`{registry}` names `{shown}` as its token server, which is not trusted: {reason}");
-        ResolveError::new(FailureKind::Refused, message)
+        ResolveError::refused(message)
     };
     // URLs that parsers disagree about are rejected before parsing.
     let is_plain = realm.bytes().all(|b| b.is_ascii_graphic() && b != b'\\');
@@ -67,6 +67,7 @@ pub(super) fn trusted_realm(
 mod tests {
     use super::super::host::registry_origin;
     use super::*;
+    use crate::registry::FailureKind;
 
     #[test]
     fn t10_realms_are_the_same_origin_a_known_pair_or_listed() {

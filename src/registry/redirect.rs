@@ -3,46 +3,21 @@
 //! No credential leaves its origin; no redirect leads from TLS to clear text or from a public server to a private one.
 //! Source: OCI Distribution 1.1 ("clients MUST NOT forward `Authorization` across host boundaries").
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 
 use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderValue, LOCATION};
 use reqwest::{Method, Response, StatusCode};
 use url::Url;
 
 use super::auth::scope_repository;
-use super::challenge;
-use super::credentials::CredentialStore;
-use super::error::{FailureKind, ResolveError};
-use super::host::Host;
-use super::realm::Realm;
-use super::slot::{AuthSlot, Issue};
-use super::token::{self, TokenServer};
-use super::transport::{RegistryReply, RegistryTransport, SendError};
+use super::{
+    AuthSlot, FailureKind, Host, Issue, Realm, Registry, RegistryReply, RegistryRequest, ResolveError, SendError,
+    TokenServer, challenge, token,
+};
 use crate::http::{PrivateAccess, Route, UrlOrigin, quotable};
 
 /// Number of redirects that are followed.
 const REDIRECTS: usize = 5;
-
-/// Request for a manifest, blob or list.
-pub(super) struct RegistryRequest<'a> {
-    /// HEAD or GET.
-    pub(super) method: Method,
-    /// The repository's path at this host.
-    pub(super) path: &'a str,
-    pub(super) url: Url,
-    pub(super) accept: Option<HeaderValue>,
-    /// Largest body that is read, in bytes.
-    pub(super) max: usize,
-}
-
-/// Sends requests and follows redirects.
-pub(super) struct RedirectFollower {
-    pub(super) transport: RegistryTransport,
-    pub(super) credentials: CredentialStore,
-    /// Anonymous tokens for servers that registries redirect to, by origin and repository.
-    guests: Mutex<HashMap<(UrlOrigin, String), Arc<AuthSlot>>>,
-}
 
 /// Current position in a chain of redirects.
 struct Hop {
@@ -56,16 +31,12 @@ struct Hop {
     is_guest: bool,
 }
 
-impl RedirectFollower {
-    pub(super) fn new(transport: RegistryTransport, credentials: CredentialStore) -> Self {
-        Self { transport, credentials, guests: Mutex::default() }
-    }
-
+impl Registry {
     /// Sends once, following redirects.
     ///
     /// # Errors
     /// If a request fails or a redirect is refused.
-    pub(super) async fn send(
+    pub(super) async fn send_once(
         &self,
         host: &Host,
         request: &RegistryRequest<'_>,
@@ -84,14 +55,17 @@ impl RedirectFollower {
             let authority = (!hop.is_foreign).then_some(&host.origin.place);
             let Route { client, is_proxied } = http.route(&hop.url, &hop.origin, hop.access, authority).await?;
             let mut builder = client.request(request.method.clone(), hop.url.clone());
-            if let Some(accept) = &request.accept {
+            if let Some(accept) = request.accept {
                 builder = builder.header(ACCEPT, accept);
             }
             if let Some(authorization) = &hop.authorization {
                 http.redactor.add_header(authorization);
                 builder = builder.header(AUTHORIZATION, authorization);
             }
-            self.transport.count(&request.method);
+            match request.method {
+                Method::HEAD => self.transport.counters().head += 1,
+                _ => self.transport.counters().get += 1,
+            }
             let response = http.send(builder, &hop.origin).await?;
             let status = response.status();
             // The query of a redirect may be a key.
@@ -172,5 +146,5 @@ fn failed(origin: &UrlOrigin, event: &str) -> ResolveError {
 }
 
 fn refused(origin: &UrlOrigin, event: &str) -> ResolveError {
-    ResolveError::new(FailureKind::Refused, format!("`{}` {event}", origin.host()))
+    ResolveError::refused(format!("`{}` {event}", origin.host()))
 }

@@ -1,23 +1,23 @@
 //! Configuration of the registry client.
 
 use std::collections::BTreeMap;
+use std::sync::Mutex;
 use std::time::Duration;
 
-use globset::{Glob, GlobMatcher};
+use globset::Glob;
 
-use super::client::RegistryClient;
-use super::credentials::{CredentialSources, CredentialStore};
-use super::error::RegistrySetupError;
 use super::host::registry_origin;
-use super::redirect::RedirectFollower;
-use super::transport::RegistryTransport;
+use super::{CredentialSources, CredentialStore, Registry, RegistrySetupError, RegistryTransport};
 use crate::git::RootFiles;
 use crate::http::{Authority, HttpClient, HttpConfig, HttpLimits, NameLookup, Proxies, UrlOrigin};
 use crate::model::image::RegistryHost;
 use crate::model::settings::RegistrySettings;
 
+/// Default timeout of a credential helper.
+const HELPER_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// Settings, policy, credentials and limits of the registry client.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub struct RegistryConfig {
     /// `[registry."host"]` of the settings.
     pub registries: BTreeMap<RegistryHost, RegistrySettings>,
@@ -31,25 +31,10 @@ pub struct RegistryConfig {
     pub proxies: Proxies,
     /// Timeouts and pauses.
     pub limits: HttpLimits,
-    /// Timeout of a credential helper.
-    pub helper_timeout: Duration,
+    /// Timeout of a credential helper; 10 seconds by default.
+    pub helper_timeout: Option<Duration>,
     /// Replaces the system's name resolution.
     pub lookup: Option<NameLookup>,
-}
-
-impl Default for RegistryConfig {
-    fn default() -> Self {
-        Self {
-            registries: BTreeMap::new(),
-            authorities: RootFiles::default(),
-            policy: RegistryPolicy::default(),
-            credentials: CredentialSources::default(),
-            proxies: Proxies::default(),
-            limits: HttpLimits::default(),
-            helper_timeout: Duration::from_secs(10),
-            lookup: None,
-        }
-    }
 }
 
 /// The operator's rules for registries.
@@ -61,20 +46,14 @@ pub struct RegistryPolicy {
     pub realms: Vec<String>,
 }
 
-/// Parts of a registry client.
-pub(super) struct RegistryParts {
-    pub(super) settings: BTreeMap<RegistryHost, RegistrySettings>,
-    pub(super) allowed: Option<Vec<GlobMatcher>>,
-    pub(super) client: RegistryClient,
-}
-
-impl RegistryConfig {
-    /// Parses and reads everything that the configuration names.
+impl Registry {
+    /// Creates a client; sends nothing.
     ///
     /// # Errors
     /// If an authority, a credential file, a proxy or a rule of the policy is invalid.
-    pub(super) fn build(self) -> Result<RegistryParts, RegistrySetupError> {
-        let Self { registries, authorities, policy, credentials, proxies, limits, helper_timeout, lookup } = self;
+    pub fn new(config: RegistryConfig) -> Result<Self, RegistrySetupError> {
+        let RegistryConfig { registries, authorities, policy, credentials, proxies, limits, helper_timeout, lookup } =
+            config;
         let glob = |text: &String| {
             let glob = Glob::new(text).map_err(|_| RegistrySetupError::AllowedGlob(text.clone()))?;
             Ok::<_, RegistrySetupError>(glob.compile_matcher())
@@ -82,10 +61,15 @@ impl RegistryConfig {
         let realm = |text: &String| UrlOrigin::parse(text).ok_or_else(|| RegistrySetupError::Realm(text.clone()));
         let allowed = policy.allowed.map(|globs| globs.iter().map(glob).collect::<Result<_, _>>()).transpose()?;
         let http = HttpConfig { proxies, lookup, limits, ..hosts(&registries, &authorities)? };
-        let transport = RegistryTransport::new(HttpClient::new(http)?);
-        let follower = RedirectFollower::new(transport, CredentialStore::open(&credentials, helper_timeout)?);
-        let trusted = policy.realms.iter().map(realm).collect::<Result<_, _>>()?;
-        Ok(RegistryParts { settings: registries, allowed, client: RegistryClient { follower, trusted } })
+        Ok(Self {
+            allowed,
+            endpoints: Mutex::default(),
+            transport: RegistryTransport::new(HttpClient::new(http)?),
+            credentials: CredentialStore::open(&credentials, helper_timeout.unwrap_or(HELPER_TIMEOUT))?,
+            guests: Mutex::default(),
+            trusted: policy.realms.iter().map(realm).collect::<Result<_, _>>()?,
+            settings: registries,
+        })
     }
 }
 

@@ -8,9 +8,8 @@ use std::time::Duration;
 use reqwest::header::HeaderValue;
 use tokio::sync::{Mutex, MutexGuard};
 
-use super::error::{FailureKind, ResolveError};
-use super::lockout_guard::{ExclusiveTry, LockoutGuard, REJECTED_TTL};
-use super::realm::Realm;
+use super::{Credential, CredentialStore, ExclusiveTry, FailureKind, LockoutGuard, REJECTED_TTL, Realm, ResolveError};
+use crate::model::image::RegistryHost;
 
 /// Time for which a refusal is remembered.
 pub(super) const REFUSAL_TTL: Duration = Duration::from_secs(10 * 60);
@@ -32,7 +31,7 @@ pub(super) struct SlotState {
     pub(super) candidate: usize,
     /// When a credential was last rejected for these repositories.
     pub(super) rejected_at: Option<Duration>,
-    grant: Grant,
+    pub(super) grant: Grant,
     /// Number of grants, so that the rejection of an old one does not void a new one.
     stamp: u64,
 }
@@ -79,14 +78,21 @@ pub(super) struct Rejection {
     pub(super) is_expired: bool,
 }
 
+/// Realm and name that a registry uses for one repository, if they differ from ours.
+#[derive(Default)]
+pub(super) struct RepositoryNames {
+    pub(super) realm: Option<Arc<Realm>>,
+    pub(super) repository: Option<String>,
+}
+
 /// Next step after a rejection.
 pub(super) enum AuthStep {
     /// Send again with another credential.
     Retry,
     /// Send again with a new token.
     Renewed,
-    /// Give the repository a slot of its own, with the realm and the name that the registry uses.
-    Split { realm: Option<Arc<Realm>>, repository: Option<String> },
+    /// Give the repository a slot of its own.
+    Split(RepositoryNames),
     /// Give up; the text completes "`registry` …".
     Denied(String),
 }
@@ -115,6 +121,31 @@ impl AuthSlot {
         state
     }
 
+    /// Returns the next credential to try; none to go without.
+    ///
+    /// # Errors
+    /// If a credential was rejected and no other is left, or none can be read.
+    pub(super) async fn next_credential(
+        &self,
+        state: &mut SlotState,
+        store: &CredentialStore,
+        registry: &RegistryHost,
+        now: Duration,
+    ) -> Result<Option<Arc<Credential>>, ResolveError> {
+        while let Some((candidate, entry)) = self.guard.next(state.candidate, now) {
+            state.candidate = candidate;
+            if let Some(credential) = store.get(entry, now).await? {
+                return Ok(Some(credential));
+            }
+            state.candidate += 1;
+        }
+        // Never anonymous after a rejection: a wrong password must be visible.
+        if state.rejected_at.is_some() || self.guard.has_rejected(now) {
+            return Err(ResolveError::unauthorized(registry, format!("`{registry}` rejected the credentials")));
+        }
+        Ok(None)
+    }
+
     /// Drops the grant of `ticket`, which is not accepted any more.
     pub(super) async fn void(&self, ticket: &Ticket, now: Duration) {
         let mut state = self.lock(now).await;
@@ -138,11 +169,6 @@ impl AuthSlot {
 }
 
 impl SlotState {
-    /// Returns the current grant.
-    pub(super) fn grant(&self) -> &Grant {
-        &self.grant
-    }
-
     /// Stores a new header.
     pub(super) fn grant_header(&mut self, header: HeaderValue, until: Duration) {
         self.grant = Grant::Header { header, until };
@@ -153,12 +179,6 @@ impl SlotState {
     pub(super) fn fail(&mut self, error: ResolveError, now: Duration) {
         let is_refusal = matches!(error.kind, FailureKind::Unauthorized | FailureKind::Refused);
         self.grant = Grant::Failed { error, until: now + if is_refusal { REFUSAL_TTL } else { FAILURE_TTL } };
-    }
-
-    /// Records that each repository needs its own token.
-    pub(super) fn split(&mut self) -> Issue {
-        self.grant = Grant::Split;
-        Issue::Split
     }
 
     /// Creates the ticket of the current grant.
@@ -175,7 +195,7 @@ mod tests {
     async fn refusals_and_rejections_expire() {
         let slot = AuthSlot::new(vec!["a".to_owned()], None, Arc::default());
         let at = Duration::from_secs;
-        let is_failed = async |now| matches!(slot.lock(at(now)).await.grant(), Grant::Failed { .. });
+        let is_failed = async |now| matches!(slot.lock(at(now)).await.grant, Grant::Failed { .. });
         for (kind, ttl) in [(FailureKind::Network, 5), (FailureKind::Refused, 600), (FailureKind::Unauthorized, 600)] {
             slot.lock(at(0)).await.fail(ResolveError::new(kind, "x"), at(0));
             assert!(is_failed(ttl - 1).await && !is_failed(ttl).await, "{kind:?}");

@@ -5,8 +5,7 @@ use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use super::error::{FailureKind, ResolveError};
-use super::pages::PagedList;
+use super::{PagedList, ResolveError};
 use crate::model::image::TagName;
 
 /// Largest number of tags of one repository, which is also that of a root.
@@ -25,7 +24,7 @@ fn parse(body: &[u8], registry: &str, found: &mut Vec<TagName>) -> Result<(), Re
         Err(_) if found.len() >= TAGS_MAX => format!("`{registry}` returned more than {TAGS_MAX} tags"),
         Err(_) => format!("`{registry}` returned an invalid tag list"),
     };
-    Err(ResolveError::new(FailureKind::Integrity, message))
+    Err(ResolveError::integrity(message))
 }
 
 /// Visitor of a page: parses the names in `tags` one by one, without an intermediate value.

@@ -11,15 +11,12 @@ use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, LOCATION};
 use url::Url;
 use url::form_urlencoded::Serializer;
 
-use super::bearer_token::{BearerToken, bearer_header};
-use super::credentials::{CREDENTIAL_TTL, Credential, CredentialStore};
-use super::error::{FailureKind, ResolveError};
-use super::host::Host;
-use super::realm::Realm;
-use super::slot::{AuthSlot, AuthStep, Grant, Issue, Rejection, SlotState};
-use super::transport::{RegistryReply, RegistryTransport, RequestError, SendError};
+use super::bearer_token::bearer_header;
+use super::{
+    AuthSlot, AuthStep, BearerToken, CREDENTIAL_TTL, Credential, CredentialStore, FailureKind, Grant, Host, Issue,
+    Realm, RegistryReply, RegistryTransport, Rejection, RepositoryNames, RequestError, ResolveError, SendError,
+};
 use crate::http::{PrivateAccess, UrlOrigin, password_header, quotable};
-use crate::model::image::RegistryHost;
 use crate::system::clock;
 use crate::text::escape;
 
@@ -56,7 +53,7 @@ pub(super) async fn authorize(
     let http = &server.transport.http;
     let now = http.now();
     let mut state = slot.lock(now).await;
-    match state.grant() {
+    match &state.grant {
         Grant::Header { header, .. } => return Ok(Issue::Header(header.clone(), state.ticket())),
         Grant::Failed { error, .. } => return Err(error.clone()),
         Grant::Split => return Ok(Issue::Split),
@@ -65,7 +62,7 @@ pub(super) async fn authorize(
     let registry = &server.host.name;
     let error = loop {
         let now = http.now();
-        let credential = match next_credential(slot, &mut state, store, registry, now).await {
+        let credential = match slot.next_credential(&mut state, store, registry, now).await {
             Ok(credential) => credential,
             Err(error) => break error,
         };
@@ -93,7 +90,10 @@ pub(super) async fn authorize(
                 return Ok(Issue::Header(token.header, state.ticket()));
             }
             // An answer for many repositories may not be true of each.
-            Ok(TokenAnswer::Unauthorized(_) | TokenAnswer::Refused(_)) if slot.is_shared() => return Ok(state.split()),
+            Ok(TokenAnswer::Unauthorized(_) | TokenAnswer::Refused(_)) if slot.is_shared() => {
+                state.grant = Grant::Split;
+                return Ok(Issue::Split);
+            }
             Ok(TokenAnswer::Unauthorized(error)) if has_credential => {
                 let now = http.now();
                 slot.guard.reject(state.candidate, now);
@@ -110,28 +110,6 @@ pub(super) async fn authorize(
     Err(error)
 }
 
-/// Returns the first credential from the current candidate on; none for an anonymous request.
-async fn next_credential(
-    slot: &AuthSlot,
-    state: &mut SlotState,
-    store: &CredentialStore,
-    registry: &RegistryHost,
-    now: Duration,
-) -> Result<Option<Arc<Credential>>, ResolveError> {
-    while let Some((candidate, entry)) = slot.guard.next(state.candidate, now) {
-        state.candidate = candidate;
-        if let Some(credential) = store.get(entry, now).await? {
-            return Ok(Some(credential));
-        }
-        state.candidate += 1;
-    }
-    // Never anonymous after a rejection: a wrong password must be visible.
-    if state.rejected_at.is_some() || slot.guard.has_rejected(now) {
-        return Err(ResolveError::unauthorized(registry, format!("`{registry}` rejected the credentials")));
-    }
-    Ok(None)
-}
-
 /// Decides how to continue after the registry rejected a token and named `realm`.
 pub(super) async fn after_rejection(
     slot: &AuthSlot,
@@ -144,12 +122,12 @@ pub(super) async fn after_rejection(
     let is_ours = repository.as_ref().is_none_or(|name| slot.repositories.contains(name));
     if slot.realm.as_ref() != Some(realm) {
         // This repository has another token server, which says nothing about the credential.
-        AuthStep::Split { realm: Some(Arc::clone(realm)), repository }
+        AuthStep::Split(RepositoryNames { realm: Some(Arc::clone(realm)), repository })
     } else if is_expired {
         slot.void(&ticket, now).await;
         AuthStep::Renewed
     } else if slot.is_shared() || !is_ours {
-        AuthStep::Split { realm: None, repository }
+        AuthStep::Split(RepositoryNames { realm: None, repository })
     } else if slot.advance(&ticket, now).await {
         AuthStep::Retry
     } else {
@@ -220,7 +198,7 @@ impl TokenServer<'_> {
             }
             _ => request,
         };
-        self.transport.count_token_request();
+        self.transport.counters().token += 1;
         let response = http.send(request, origin).await?;
         tracing::debug!("token {origin} {}", response.status().as_u16());
         let reply = self.transport.receive(response, origin, RESPONSE_MAX).await?;
@@ -255,7 +233,7 @@ fn interpret(reply: &RegistryReply, host: &Host, origin: &UrlOrigin) -> Result<T
                 .map(|to| format!("`{}`", quotable(&escape::mask_credentials(to))));
             let to = to.unwrap_or_else(|| "another URL".to_owned());
             let message = format!("{server} redirects to {to}; token requests follow no redirects");
-            return Err(ResolveError::new(FailureKind::Refused, message));
+            return Err(ResolveError::refused(message));
         }
         403 => TokenAnswer::Refused(error(FailureKind::Unauthorized)),
         _ => TokenAnswer::Refused(error(FailureKind::Network)),

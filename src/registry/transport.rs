@@ -2,15 +2,13 @@
 //!
 //! Nothing here interprets a response beyond its status.
 
-use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use reqwest::StatusCode;
 use reqwest::header::HeaderMap;
-use reqwest::{Method, StatusCode};
 
-use super::error::{FailureKind, ResolveError};
-use super::host::Host;
+use super::{FailureKind, Host, ResolveError};
 use crate::http::{
     ATTEMPTS, AttemptOutcome, BreakerCause, CircuitOpen, ErrorScope, HttpClient, HttpError, HttpLimits,
     LargeBodyPermit, UrlOrigin, is_retryable, retry_after,
@@ -35,10 +33,7 @@ pub struct RequestCounts {
 /// HTTP client and request counters shared by all registries.
 pub(super) struct RegistryTransport {
     pub(super) http: HttpClient,
-    head: AtomicU64,
-    get: AtomicU64,
-    token: AtomicU64,
-    retries: AtomicU64,
+    counts: Mutex<RequestCounts>,
 }
 
 /// A response with its body, which is read only for status 200.
@@ -53,22 +48,13 @@ pub(super) struct RegistryReply {
 }
 
 /// Failure of one attempt.
+#[derive(Debug, thiserror::Error)]
 pub(super) enum SendError {
-    Http(HttpError),
+    #[error(transparent)]
+    Http(#[from] HttpError),
     /// A rule does not allow the request; another attempt fails the same way.
-    Rule(ResolveError),
-}
-
-impl From<HttpError> for SendError {
-    fn from(error: HttpError) -> Self {
-        Self::Http(error)
-    }
-}
-
-impl From<ResolveError> for SendError {
-    fn from(error: ResolveError) -> Self {
-        Self::Rule(error)
-    }
+    #[error(transparent)]
+    Rule(#[from] ResolveError),
 }
 
 impl From<SendError> for ResolveError {
@@ -81,19 +67,14 @@ impl From<SendError> for ResolveError {
 }
 
 /// Failure of a request after all attempts.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub(super) enum RequestError {
     /// No response, or a rule forbids the request.
+    #[error(transparent)]
     NoResponse(ResolveError),
     /// The last response was a retryable status.
+    #[error(transparent)]
     Status(ResolveError),
-}
-
-impl fmt::Display for RequestError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (Self::NoResponse(error) | Self::Status(error)) = self;
-        error.fmt(f)
-    }
 }
 
 impl From<RequestError> for ResolveError {
@@ -105,8 +86,7 @@ impl From<RequestError> for ResolveError {
 
 impl RegistryTransport {
     pub(super) fn new(http: HttpClient) -> Self {
-        let [head, get, token, retries] = Default::default();
-        Self { http, head, get, token, retries }
+        Self { http, counts: Mutex::default() }
     }
 
     /// Sends with at most 3 attempts under the limits of `host`. `origin` is named in the error of a timeout.
@@ -128,7 +108,7 @@ impl RegistryTransport {
                 Err(open) => return AttemptOutcome::Failed(RequestError::NoResponse(self.skipped(host, open))),
             };
             if number > 1 {
-                self.retries.fetch_add(1, Ordering::Relaxed);
+                self.counters().retries += 1;
             }
             let sent = tokio::time::timeout(request, send()).await;
             let sent = sent.unwrap_or_else(|_| Err(HttpError::timeout(origin, request).into()));
@@ -203,25 +183,14 @@ impl RegistryTransport {
         ResolveError { message, retry_after, ..error }
     }
 
-    pub(super) fn count(&self, method: &Method) {
-        let counter = if *method == Method::HEAD { &self.head } else { &self.get };
-        counter.fetch_add(1, Ordering::Relaxed);
+    /// Returns the counters; never keep them locked while waiting.
+    pub(super) fn counters(&self) -> MutexGuard<'_, RequestCounts> {
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn count_token_request(&self) {
-        self.token.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// Returns the counters so far.
+    /// Returns the number of requests so far.
     pub(super) fn counts(&self) -> RequestCounts {
-        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        RequestCounts {
-            head: read(&self.head),
-            get: read(&self.get),
-            token: read(&self.token),
-            retries: read(&self.retries),
-            bytes: self.http.received(),
-        }
+        RequestCounts { bytes: self.http.received(), ..*self.counters() }
     }
 
     /// Reads the body of a response up to `max` bytes if the status is 200, and discards it otherwise.
@@ -246,17 +215,14 @@ impl RegistryTransport {
 /// Creates the error of a retryable status.
 fn status_error(host: &Host, status: StatusCode, after: Option<Duration>, attempt: usize) -> ResolveError {
     let code = status.as_u16();
-    let kind = match (code, after) {
-        (429, _) | (503, Some(_)) => FailureKind::RateLimited,
-        _ => FailureKind::Network,
-    };
+    let is_limited = code == 429 || (code == 503 && after.is_some());
+    let kind = if is_limited { FailureKind::RateLimited } else { FailureKind::Network };
     let attempts = if attempt == 1 { String::new() } else { format!(" ({attempt} attempts)") };
-    let error = ResolveError::new(kind, format!("`{}` returned {code}{attempts}", host.name));
-    match after {
-        Some(wait) if kind == FailureKind::RateLimited => ResolveError {
-            retry_after: after,
-            ..error.help(format!("wait {} s before the next pass, as the registry requests", wait.as_secs()))
-        },
-        _ => ResolveError { retry_after: after, ..error },
+    let advice = |wait: Duration| format!("wait {} s before the next pass, as the registry requests", wait.as_secs());
+    let help = after.filter(|_| is_limited).map(advice);
+    ResolveError {
+        help,
+        retry_after: after,
+        ..ResolveError::new(kind, format!("`{}` returned {code}{attempts}", host.name))
     }
 }

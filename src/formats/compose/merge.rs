@@ -7,12 +7,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::super::{FileText, ImageSite, NotAnImage};
 use crate::text::diagnostics::{Problem, SourceFile};
 use crate::text::yaml::YamlNode;
 
-use super::super::file_text::FileText;
 use super::super::yaml::tree;
-use super::super::{ImageSite, NotAnImage};
 use super::service_image;
 
 /// A service as defined by all files together.

@@ -4,9 +4,10 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::super::SelectorStep;
 use crate::text::yaml::YamlNode;
 
-use super::super::tree::{SelectorStep, dig};
+use super::super::tree::dig;
 use super::{Selector, format};
 
 /// Returns the selectors of the value at each of `spans`, which are sorted by start: the shortest first, then those that

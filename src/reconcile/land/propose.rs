@@ -28,7 +28,7 @@ use crate::report::{ProposalRow, ReportError};
 use crate::text::diagnostics::Problems;
 use crate::text::template::Template;
 
-use super::commit;
+use super::{commit_message, new_commit};
 use branch::Proposer;
 
 /// Group of target files that are corrected without a change of a pin. No stream and no set has this name.
@@ -89,7 +89,7 @@ impl Context<'_> {
     ) -> Result<Option<NewCommit>, PassError> {
         let Attempt { snapshot, facts, .. } = self.attempt;
         let edits = target_edits::edit(&snapshot.root, lock, &facts.target_files, is_selected)?;
-        Ok(commit::commit(self.attempt, lock, changes, &edits)?)
+        Ok(new_commit(self.attempt, lock, changes, &edits)?)
     }
 
     /// Builds the commit that corrects target files without a change of a pin. All of them share a branch, so one shard is
@@ -210,18 +210,19 @@ async fn propose_targets<W: World>(
 /// Renders title and body of a proposal whose commit has `message`.
 fn texts(context: &Context<'_>, message: &str, changes: &[PinChange]) -> Result<(String, String), Problems> {
     let (publish, diffs) = (context.publish, context.attempt.diffs);
-    let mut title = message.lines().next().unwrap_or_default().to_owned();
+    let first_line = |text: &str| text.lines().next().map(str::to_owned);
+    let title = first_line(message).unwrap_or_default();
     if changes.is_empty() {
         return Ok((title, body::with_fingerprint(&body::write_without_changes(message), changes)));
     }
-    let mut text = body::write(changes, diffs);
-    let render = |template: &Template, title: &str, text: &str| {
-        messages::proposal_text(template, changes, diffs, title, text).map_err(|problem| Problems(vec![problem]))
+    let body = body::write(changes, diffs);
+    let render = |template: &Template| {
+        messages::proposal_text(template, changes, diffs, &title, &body).map_err(|problem| Problems(vec![problem]))
     };
-    let titled = publish.title.as_ref().map(|template| render(template, &title, &text)).transpose()?;
-    text = publish.body.as_ref().map(|template| render(template, &title, &text)).transpose()?.unwrap_or(text);
-    title = titled.and_then(|title| title.lines().next().map(str::to_owned)).unwrap_or(title);
-    Ok((title, body::with_fingerprint(&text, changes)))
+    let rendered_title = publish.title.as_ref().map(render).transpose()?;
+    let rendered_body = publish.body.as_ref().map(render).transpose()?;
+    let title = rendered_title.and_then(|title| first_line(&title)).unwrap_or(title);
+    Ok((title, body::with_fingerprint(&rendered_body.unwrap_or(body), changes)))
 }
 
 /// Renders branch, title and body of everything that would be proposed.
@@ -235,7 +236,7 @@ pub(super) fn show(attempt: Attempt<'_>, publish: &Publish) -> Result<String, Pr
     let mut out = String::new();
     for (group, tags) in context.groups(next) {
         let (_, changes) = groups::group_changes(context.base(), next, &tags);
-        let (title, body) = texts(&context, &commit::message(attempt, &changes)?, &changes)?;
+        let (title, body) = texts(&context, &commit_message(attempt, &changes)?, &changes)?;
         let body = body.lines().filter(|line| marker::read(line).is_none()).collect::<Vec<_>>().join("\n");
         // Writing to a `String` never fails.
         let _ = writeln!(out, "{}\n{title}\n\n{}\n", context.scope.branch(&group), body.trim());

@@ -1,10 +1,8 @@
 //! Pending changes of hooks, and what they have seen. Pure.
 
-use std::collections::BTreeSet;
-
 use crate::model::image::TagId;
+use crate::model::lock::Lock;
 use crate::model::lock::diff::{self, ChangeKind, PinChange};
-use crate::model::lock::{Lock, Pin};
 use crate::model::root::Root;
 use crate::model::settings::Hook;
 use crate::model::state::State;
@@ -34,8 +32,7 @@ pub(super) fn pending(root: &Root, state: &State) -> Vec<Pending> {
 pub(super) fn effectively_seen(seen: &Lock, tried: &Lock, tip: &Lock) -> Lock {
     let mut effective = seen.clone();
     for (id, pin) in &tried.pins {
-        let digest = |lock: &Lock| lock.pins.get(id).map(|pin: &Pin| pin.digest.clone());
-        if digest(tip).is_some() && digest(seen) == digest(tip) {
+        if tip.pins.contains_key(id) && have_same_digest(seen, tip, id) {
             effective.pins.insert(id.clone(), pin.clone());
         }
     }
@@ -58,20 +55,15 @@ pub(super) fn mark_seen(state: &mut State, tip: &Lock, changes: &[PinChange], ho
         state.attempted_locks.remove(&hook.name);
     }
     // Tags that the hook never sees are kept current, so that a wider `on` starts from here.
-    let is_same = |id: &TagId, seen: &Lock| {
-        let digest = |lock: &Lock| lock.pins.get(id).map(|pin| pin.digest.clone());
-        digest(seen) == digest(tip)
-    };
-    let all: BTreeSet<TagId> = seen.pins.keys().chain(tip.pins.keys()).cloned().collect();
-    for id in all {
-        match tip.pins.get(&id) {
-            None => {
-                seen.pins.remove(&id);
-            }
-            Some(pin) if !hook.on.matches(&id) || is_same(&id, seen) => {
-                seen.pins.insert(id, pin.clone());
-            }
-            Some(_) => {}
+    seen.pins.retain(|id, _| tip.pins.contains_key(id));
+    for (id, pin) in &tip.pins {
+        if !hook.on.matches(id) || have_same_digest(seen, tip, id) {
+            seen.pins.insert(id.clone(), pin.clone());
         }
     }
+}
+
+/// Returns true if two locks have the same digest for a tag.
+fn have_same_digest(lock: &Lock, other: &Lock, id: &TagId) -> bool {
+    lock.pins.get(id).map(|pin| &pin.digest) == other.pins.get(id).map(|pin| &pin.digest)
 }

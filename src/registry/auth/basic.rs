@@ -6,9 +6,9 @@ use reqwest::header::HeaderValue;
 
 use crate::http::password_header;
 use crate::model::image::RegistryHost;
-use crate::registry::credentials::{CREDENTIAL_TTL, Credential, CredentialStore};
-use crate::registry::error::ResolveError;
-use crate::registry::slot::{AuthSlot, AuthStep, Grant, Issue, Rejection, Ticket};
+use crate::registry::{
+    AuthSlot, AuthStep, CREDENTIAL_TTL, Credential, CredentialStore, Grant, Issue, Rejection, ResolveError, Ticket,
+};
 
 /// Returns the header with the first credential that was not rejected.
 ///
@@ -37,30 +37,26 @@ async fn header(
     now: Duration,
 ) -> Result<(HeaderValue, Ticket), ResolveError> {
     let mut state = slot.lock(now).await;
-    if let Grant::Header { header, .. } = state.grant()
+    if let Grant::Header { header, .. } = &state.grant
         && !slot.guard.is_rejected(state.candidate, now)
     {
         return Ok((header.clone(), state.ticket()));
     }
-    while let Some((candidate, entry)) = slot.guard.next(state.candidate, now) {
-        state.candidate = candidate;
-        match store.get(entry, now).await?.as_deref() {
+    loop {
+        match slot.next_credential(&mut state, store, registry, now).await?.as_deref() {
             Some(Credential::Password { user, password }) => {
                 let header =
                     password_header(user, password.reveal()).ok_or_else(|| ResolveError::unsendable_user(registry))?;
                 state.grant_header(header.clone(), now + CREDENTIAL_TTL);
                 return Ok((header, state.ticket()));
             }
-            // Tokens are for other schemes.
-            Some(Credential::Identity(_) | Credential::Token(_)) | None => state.candidate += 1,
+            Some(Credential::Identity(_) | Credential::Token(_)) => state.candidate += 1,
+            None => {
+                let message = format!("`{registry}` requires authentication; no credentials found");
+                return Err(ResolveError::unauthorized(registry, message));
+            }
         }
     }
-    let is_rejected = state.rejected_at.is_some() || slot.guard.has_rejected(now);
-    let message = match is_rejected {
-        true => format!("`{registry}` rejected the credentials"),
-        false => format!("`{registry}` requires authentication; no credentials found"),
-    };
-    Err(ResolveError::unauthorized(registry, message))
 }
 
 /// Decides how to continue after the registry rejected a password.

@@ -14,7 +14,7 @@ use url::Url;
 
 use super::credential::Credential;
 use crate::http::{Secret, UrlOrigin};
-use crate::registry::error::RegistrySetupError;
+use crate::registry::RegistrySetupError;
 
 /// Base64 with or without padding.
 const BASE64: GeneralPurpose = GeneralPurpose::new(

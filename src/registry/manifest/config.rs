@@ -3,15 +3,16 @@
 //! Fields of a pin are parsed strictly: a wrong type is an error. Runtime settings are only shown to people: values of a
 //! wrong type count as absent. Unknown keys are ignored. Source: OCI Image Specification 1.1, "Image Configuration".
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use serde_json::{Map, Value};
 
-use super::json::{JsonError, JsonObject, JsonValue};
+use super::json::{self, JsonError, JsonObject};
 use super::parse::parse_platform;
 use crate::model::image::facts::RuntimeConfig;
 use crate::model::image::{Digest, Platform};
-use crate::registry::error::{FailureKind, ResolveError};
+use crate::registry::ResolveError;
 use crate::text::escape;
 
 /// Number of environment variables or command arguments that are kept.
@@ -39,14 +40,14 @@ impl ImageConfig {
     /// [`FailureKind::Integrity`] if it is not strict JSON or a field has the wrong type.
     pub fn read(bytes: &[u8]) -> Result<Self, ResolveError> {
         Self::parse(bytes).map_err(|error| {
-            let message = format!("invalid image configuration: {}", escape::terminal(&error.to_string()));
-            ResolveError::new(FailureKind::Integrity, message)
+            ResolveError::integrity(format!("invalid image configuration: {}", escape::terminal(&error.to_string())))
         })
     }
 
     fn parse(bytes: &[u8]) -> Result<Self, JsonError> {
-        let object = JsonValue::parse_object(bytes)?;
-        object.check_spelling(&["os", "architecture", "variant", "created", "config"])?;
+        let object = json::parse(bytes)?;
+        let object = JsonObject(&object);
+        object.check_spelling("os architecture variant created config")?;
         let platform = match (object.text("os")?, object.text("architecture")?) {
             (Some(os), Some(architecture)) if !os.is_empty() && !architecture.is_empty() => {
                 parse_platform(os, architecture, object.text("variant")?)
@@ -56,7 +57,7 @@ impl ImageConfig {
         let created = object.text("created")?.and_then(|text| text.parse().ok());
         let (labels, runs) = match object.object("config")? {
             Some(config) => {
-                config.check_spelling(&["Labels"])?;
+                config.check_spelling("Labels")?;
                 (config.texts("Labels")?, runtime(config))
             }
             None => Default::default(),
@@ -65,39 +66,28 @@ impl ImageConfig {
     }
 }
 
-fn runtime(config: &JsonObject) -> RuntimeConfig {
-    let text = |key: &str| match config.get(key) {
-        Some(JsonValue::Text(text)) => short(text),
-        _ => String::new(),
-    };
-    let ports = match config.get("ExposedPorts") {
-        Some(JsonValue::Object(ports)) => ports.keys().take(ENTRIES_MAX).map(short).collect(),
-        _ => BTreeSet::new(),
-    };
-    let pair = |text: String| text.split_once('=').map(|(name, value)| (short(name), short(value)));
+fn runtime(config: JsonObject<'_>) -> RuntimeConfig {
+    let text = |key: &str| config.get(key).and_then(Value::as_str).map(short).unwrap_or_default();
+    let ports = config.get("ExposedPorts").and_then(Value::as_object);
+    let pair = |text: &str| text.split_once('=').map(|(name, value)| (short(name), short(value)));
     RuntimeConfig {
         user: text("User"),
-        entrypoint: strings(config, "Entrypoint").map(|text| short(&text)).collect(),
-        command: strings(config, "Cmd").map(|text| short(&text)).collect(),
+        entrypoint: strings(config, "Entrypoint").map(short).collect(),
+        command: strings(config, "Cmd").map(short).collect(),
         working_dir: text("WorkingDir"),
         environment: strings(config, "Env").filter_map(pair).collect(),
-        ports,
+        ports: ports.into_iter().flat_map(Map::keys).take(ENTRIES_MAX).map(short).collect(),
     }
 }
 
 /// Returns the strings of a list, or a single string.
-fn strings(config: &JsonObject, key: &str) -> impl Iterator<Item = String> {
+fn strings<'a>(config: JsonObject<'a>, key: &str) -> impl Iterator<Item = &'a str> {
     let list = match config.get(key) {
-        Some(JsonValue::List(list)) => list.as_slice(),
+        Some(Value::Array(list)) => list.as_slice(),
         Some(text) => std::slice::from_ref(text),
         None => &[],
     };
-    let text = |value: &JsonValue| match value {
-        JsonValue::Text(text) => Some(text.clone()),
-        _ => None,
-    };
-    let strings: Vec<String> = list.iter().filter_map(text).take(ENTRIES_MAX).collect();
-    strings.into_iter()
+    list.iter().filter_map(Value::as_str).take(ENTRIES_MAX)
 }
 
 /// Shortens a long text to its beginning and a digest that distinguishes it from others.
@@ -112,7 +102,10 @@ pub(crate) fn short(text: impl AsRef<str>) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
+    use crate::registry::FailureKind;
 
     #[test]
     fn platform_creation_and_labels_are_parsed_and_the_rest_is_ignored() {

@@ -6,11 +6,12 @@
 use std::collections::BTreeMap;
 
 use oci_distribution::manifest as oci;
+use serde_json::Value;
 
-use super::json::{JsonError, JsonObject, JsonValue};
+use super::json::{self, JsonError, JsonObject};
 use crate::http::quotable;
 use crate::model::image::{Digest, Platform};
-use crate::registry::error::{FailureKind, ResolveError};
+use crate::registry::{FailureKind, ResolveError};
 use crate::signature::{PAYLOAD, PayloadAnnotations};
 
 /// Largest number of children of an index or layers of an image. Real images have a few hundred; 4 MiB could contain
@@ -52,7 +53,7 @@ impl Descriptor {
 }
 
 /// Defect of a manifest.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 pub(super) enum ManifestError {
     #[error(transparent)]
     Json(#[from] JsonError),
@@ -127,20 +128,12 @@ pub(super) fn parse(
     media_type: &str,
     bytes: &[u8],
 ) -> Result<(ManifestContent, BTreeMap<String, String>), ManifestError> {
-    let object = JsonValue::parse_object(bytes)?;
-    object.check_spelling(&[
-        "schemaVersion",
-        "mediaType",
-        "config",
-        "layers",
-        "manifests",
-        "annotations",
-        "artifactType",
-        "subject",
-        "fsLayers",
-        "signatures",
-    ])?;
-    if object.get("schemaVersion") != Some(&JsonValue::Whole(2)) {
+    let object = json::parse(bytes)?;
+    let object = JsonObject(&object);
+    object.check_spelling(
+        "schemaVersion mediaType config layers manifests annotations artifactType subject fsLayers signatures",
+    )?;
+    if object.get("schemaVersion").and_then(Value::as_u64) != Some(2) {
         return Err(ManifestError::SchemaVersion);
     }
     if object.get("fsLayers").is_some() || object.get("signatures").is_some() {
@@ -174,23 +167,12 @@ pub(super) fn parse(
     Ok((content, object.texts("annotations")?))
 }
 
-fn descriptor(object: &JsonObject) -> Result<Descriptor, ManifestError> {
-    object.check_spelling(&[
-        "mediaType",
-        "digest",
-        "size",
-        "platform",
-        "annotations",
-        "urls",
-        "data",
-        "artifactType",
-    ])?;
+fn descriptor(object: JsonObject<'_>) -> Result<Descriptor, ManifestError> {
+    object.check_spelling("mediaType digest size platform annotations urls data artifactType")?;
     let media_type = object.text("mediaType")?.ok_or(ManifestError::Descriptor("mediaType"))?.to_owned();
     let digest = object.text("digest")?.and_then(|digest| digest.parse().ok());
     let digest = digest.ok_or(ManifestError::Descriptor("digest"))?;
-    let Some(JsonValue::Whole(size)) = object.get("size") else {
-        return Err(ManifestError::Descriptor("size"));
-    };
+    let size = object.get("size").and_then(Value::as_u64).ok_or(ManifestError::Descriptor("size"))?;
     let annotations = object.texts("annotations")?;
     let mut attestation =
         annotations.get("vnd.docker.reference.type").is_some_and(|kind| kind == "attestation-manifest");
@@ -198,7 +180,7 @@ fn descriptor(object: &JsonObject) -> Result<Descriptor, ManifestError> {
     let artifact_type = object.text("artifactType")?.map(str::to_owned);
     let mut platform = None;
     if let Some(platform_object) = object.object("platform")? {
-        platform_object.check_spelling(&["os", "architecture", "variant", "os.version", "os.features", "features"])?;
+        platform_object.check_spelling("os architecture variant os.version os.features features")?;
         let os = platform_object.text("os")?.unwrap_or_default();
         let architecture = platform_object.text("architecture")?.unwrap_or_default();
         attestation |= (os, architecture) == ("unknown", "unknown");
@@ -207,7 +189,7 @@ fn descriptor(object: &JsonObject) -> Result<Descriptor, ManifestError> {
             platform = Some(found.ok_or(ManifestError::Descriptor("platform"))?);
         }
     }
-    Ok(Descriptor { platform, attestation, artifact_type, signature, ..Descriptor::of(media_type, digest, *size) })
+    Ok(Descriptor { platform, attestation, artifact_type, signature, ..Descriptor::of(media_type, digest, size) })
 }
 
 /// Creates a platform from its parts; none if they are invalid.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::parse::{Descriptor, ManifestContent, check_media_type, essence, parse};
 use crate::model::image::{Digest, Repository};
-use crate::registry::error::{FailureKind, ResolveError};
+use crate::registry::ResolveError;
 use crate::text::escape;
 
 /// Largest manifest that is read, in bytes; OCI Distribution 1.1 requires registries to accept at least 4 MiB.
@@ -42,18 +42,16 @@ impl VerifiedManifest {
     /// media type cannot be pinned.
     pub fn hash(digest: &Digest, content_type: Option<&str>, bytes: &[u8]) -> Result<Self, ResolveError> {
         if bytes.len() > MANIFEST_MAX {
-            let message = format!("manifest {} is larger than 4 MiB", digest.short());
-            return Err(ResolveError::new(FailureKind::Integrity, message));
+            return Err(ResolveError::integrity(format!("manifest {} is larger than 4 MiB", digest.short())));
         }
         if !digest.matches(bytes) {
-            let message = format!("manifest does not match its digest `{digest}`");
-            return Err(ResolveError::new(FailureKind::Integrity, message));
+            return Err(ResolveError::integrity(format!("manifest does not match its digest `{digest}`")));
         }
         let media_type = essence(content_type);
         check_media_type(media_type)?;
         let (content, annotations) = parse(media_type, bytes).map_err(|error| {
             let message = format!("invalid manifest {}: {}", digest.short(), escape::terminal(&error.to_string()));
-            ResolveError::new(FailureKind::Integrity, message)
+            ResolveError::integrity(message)
         })?;
         Ok(Self { digest: digest.clone(), content, annotations })
     }
@@ -95,5 +93,5 @@ pub(in crate::registry) fn verify_blob(
         true => return Ok(bytes),
     };
     let message = format!("blob {} of `{repository}` does not match its {defect}", descriptor.digest.short());
-    Err(ResolveError::new(FailureKind::Integrity, message))
+    Err(ResolveError::integrity(message))
 }

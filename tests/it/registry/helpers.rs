@@ -109,7 +109,7 @@ fn a_hanging_helper_is_killed_with_all_its_processes() {
 fn child_of_a_hanging_helper() {
     let fake = protected(Access::Token(TokenRules::default()));
     let mut setup = helped(&fake);
-    setup.helper_timeout = Duration::from_secs(1);
+    setup.helper_timeout = Some(Duration::from_secs(1));
     let start = Instant::now();
     let (kind, text) = failure(setup, &image(&format!("{}/acme/web:t", fake.host())));
     assert_eq!(kind, FailureKind::Unauthorized);

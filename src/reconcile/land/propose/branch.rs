@@ -22,17 +22,7 @@ pub(super) struct Proposer<'a, W> {
     pub(super) proposals: &'a mut Proposals,
 }
 
-/// Result of pushing a proposal branch.
-enum BranchPush {
-    /// The branch has the commit already.
-    Unchanged,
-    /// The commit was pushed.
-    Pushed,
-    /// The row ends here.
-    Stopped(ProposalOutcome),
-}
-
-impl<W: World> Proposer<'_, W> {
+impl<'a, W: World> Proposer<'a, W> {
     /// Proposes one group. Records a row, whatever happens to it.
     ///
     /// # Errors
@@ -49,8 +39,8 @@ impl<W: World> Proposer<'_, W> {
         let mut found = open;
         let result;
         let outcome = match self.push(&branch, &commit).await {
-            BranchPush::Stopped(outcome) => outcome,
-            pushed => {
+            Err(outcome) => outcome,
+            Ok(is_pushed) => {
                 let base = self.context.attempt.snapshot.tips.branch.clone();
                 let draft = ProposalDraft { branch: branch.clone(), base, title, body };
                 result = self.world.open_proposal(self.context.publish, &draft, open).await;
@@ -58,9 +48,9 @@ impl<W: World> Proposer<'_, W> {
                     Ok(ProposeResult { action, proposal, notes }) => {
                         self.proposals.notes.extend(notes.iter().cloned());
                         found = Some(proposal);
-                        match (action, pushed) {
+                        match (action, is_pushed) {
                             (ForgeAction::Created, _) => ProposalOutcome::Created,
-                            (ForgeAction::Unchanged, BranchPush::Unchanged) => ProposalOutcome::Unchanged,
+                            (ForgeAction::Unchanged, false) => ProposalOutcome::Unchanged,
                             (ForgeAction::Refreshed | ForgeAction::Unchanged, _) => ProposalOutcome::Refreshed,
                             (ForgeAction::ClosedMeanwhile, _) => {
                                 ProposalOutcome::Skipped("it was closed during this pass".to_owned())
@@ -95,47 +85,47 @@ impl<W: World> Proposer<'_, W> {
                     continue;
                 }
             }
-            self.close(branch, there).await;
+            let open = self.open_proposal(branch);
+            if let Some(outcome) = self.close(branch, there, open).await {
+                self.proposals.rows.push(row(branch.clone(), open, 0, outcome));
+            }
         }
         Ok(())
     }
 
-    fn open_proposal<'k>(&self, branch: &str) -> Option<&'k ForgeProposal>
-    where
-        Self: 'k,
-    {
+    fn open_proposal(&self, branch: &str) -> Option<&'a ForgeProposal> {
         self.known.iter().find(|known| known.branch == branch && known.state == ProposalState::Open)
     }
 
-    /// Pushes `commit` unless the branch has it; leaves a branch alone that is not ours.
-    async fn push(&mut self, branch: &str, commit: &NewCommit) -> BranchPush {
+    /// Pushes the commit to its branch, unless the branch already has its content; returns whether it did. Leaves a
+    /// branch alone that is not ours.
+    ///
+    /// # Errors
+    /// The outcome of a proposal whose branch cannot be updated.
+    async fn push(&mut self, branch: &str, commit: &NewCommit) -> Result<bool, ProposalOutcome> {
         let there = self.context.open_branch(branch);
         if let Some(there) = there {
             if !there.is_ours {
                 let reason = format!("the branch has a commit that is not pinstream's, {}", there.found.tip.short());
-                return BranchPush::Stopped(ProposalOutcome::Skipped(reason));
+                return Err(ProposalOutcome::Skipped(reason));
             }
-            // The same content on an older base needs no new commit, which would only restart checks.
-            match self.has_content(&there.found, commit).await {
-                Ok(true) => return BranchPush::Unchanged,
-                Ok(false) => {}
-                Err(error) => return BranchPush::Stopped(self.proposals.fail_branch(branch, &error)),
+            let has_content = self.has_content(&there.found, commit).await;
+            if has_content.map_err(|error| self.proposals.fail_branch(branch, &error))? {
+                return Ok(false);
             }
         }
         let expected: Option<&CommitId> = there.map(|there| &there.found.tip);
-        match self.world.push(RefUpdate::Proposal { branch, expected, commit: Some(commit) }).await {
-            Ok(Push::Landed(_)) => BranchPush::Pushed,
+        Err(match self.world.push(RefUpdate::Proposal { branch, expected, commit: Some(commit) }).await {
+            Ok(Push::Landed(_)) => return Ok(true),
             Ok(Push::Moved) => {
                 if self.context.shard.is_some() {
                     self.proposals.restart.get_or_insert_with(|| format!("the branch `{branch}` moved"));
                 }
-                BranchPush::Stopped(ProposalOutcome::Skipped(
-                    "someone else pushed to the branch during this pass".to_owned(),
-                ))
+                ProposalOutcome::Skipped("someone else pushed to the branch during this pass".to_owned())
             }
-            Ok(Push::Unknown(reason)) => BranchPush::Stopped(self.proposals.fail_unknown(branch, reason)),
-            Err(error) => BranchPush::Stopped(self.proposals.fail_branch(branch, &error)),
-        }
+            Ok(Push::Unknown(reason)) => self.proposals.fail_unknown(branch, reason),
+            Err(error) => self.proposals.fail_branch(branch, &error),
+        })
     }
 
     /// Returns whether everything that `commit` writes is on the branch already.
@@ -152,15 +142,9 @@ impl<W: World> Proposer<'_, W> {
         Ok(true)
     }
 
-    /// Closes one proposal and deletes its branch; of a proposal that is closed already, only the branch.
-    async fn close(&mut self, branch: &str, there: &OpenBranch) {
-        let open = self.open_proposal(branch);
-        if let Some(outcome) = self.close_outcome(branch, there, open).await {
-            self.proposals.rows.push(row(branch.to_owned(), open, 0, outcome));
-        }
-    }
-
-    async fn close_outcome(
+    /// Closes one proposal and deletes its branch; of a proposal that is closed already, only the branch. Returns the
+    /// outcome, if there is one to report.
+    async fn close(
         &mut self,
         branch: &str,
         there: &OpenBranch,

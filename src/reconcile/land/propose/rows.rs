@@ -59,11 +59,8 @@ impl Proposals {
 
     /// Returns whether anything is open for review, even if only of files.
     pub fn is_any_open(&self) -> bool {
-        use ProposalOutcome::{Closed, Created, Failed, Refreshed, Skipped, Unchanged};
-        let is_open = |row: &ProposalRow| match row.outcome {
-            Created | Refreshed | Unchanged => true,
-            Closed | Skipped(_) | Failed(_) => false,
-        };
+        use ProposalOutcome::{Created, Refreshed, Unchanged};
+        let is_open = |row: &ProposalRow| matches!(row.outcome, Created | Refreshed | Unchanged);
         !self.tags.is_empty() || self.rows.iter().any(is_open)
     }
 
