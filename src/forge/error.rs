@@ -10,20 +10,12 @@ use crate::text::escape;
 /// Error of a request to a forge. The forge's own message is escaped and truncated, and never contains the token.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ForgeError {
-    /// The environment has no token, or binds it to another origin.
-    #[error("{message}")]
-    Setup {
-        /// Description of the mistake.
-        message: String,
-        /// Variable to set.
-        help: String,
-    },
-    /// The forge cannot do this.
+    /// The environment does not allow the operation, e.g. has no token, or the forge has no such operation.
     #[error("{message}")]
     Unable {
         /// Operation that failed, and why.
         message: String,
-        /// Alternative.
+        /// Variable to set, or alternative.
         help: String,
     },
     /// The token is invalid or lacks a permission.
@@ -90,12 +82,14 @@ pub enum ForgeError {
     },
 }
 
+/// Result of a call of a forge.
+pub(super) type ForgeResult<T> = Result<T, ForgeError>;
+
 impl ForgeError {
     /// Returns the remedy, in the imperative.
     pub fn help(&self) -> Option<String> {
         Some(match self {
-            Self::Setup { help, .. }
-            | Self::Unable { help, .. }
+            Self::Unable { help, .. }
             | Self::Denied { help, .. }
             | Self::NotFound { help, .. }
             | Self::Unreachable { help, .. } => help.clone(),

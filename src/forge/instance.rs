@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use reqwest::header::HeaderValue;
 use url::Url;
 
-use super::error::ForgeError;
+use super::error::{ForgeError, ForgeResult};
 use super::protocol::{ForgeProtocol, TokenSource};
 use crate::http::{Redactor, Secret, UrlOrigin};
 use crate::model::settings::publish::ForgeRepository;
@@ -23,7 +23,7 @@ const EXAMPLE: &str = "use a URL without credentials, e.g. `https://git.acme.exa
 
 /// Environment variables of forges: tokens, and the instances they may be sent to. Cannot be printed.
 #[derive(Clone, Default)]
-pub struct ForgeEnvironment(BTreeMap<&'static str, Secret>);
+pub(super) struct ForgeEnvironment(BTreeMap<&'static str, Secret>);
 
 impl ForgeEnvironment {
     /// Reads pinstream's own variables and those of `protocols`.
@@ -59,25 +59,19 @@ pub(super) struct ForgeInstance {
     pub(super) origin: UrlOrigin,
     /// The operator named the instance, so its address may be private.
     pub(super) is_named: bool,
-    pub(super) token: ForgeToken,
+    /// `Authorization` header with the token, for `origin` alone.
+    authorization: HeaderValue,
 }
 
-/// A token and the one origin that it is sent to. Cannot be printed.
-#[derive(Clone)]
-pub(super) struct ForgeToken {
-    header: HeaderValue,
-    origin: UrlOrigin,
-}
-
-impl ForgeToken {
+impl ForgeInstance {
     /// Registers the token as a text that must not be shown.
     pub(super) fn redact_in(&self, redactor: &Redactor) {
-        redactor.add_header(&self.header);
+        redactor.add_header(&self.authorization);
     }
 
     /// Returns the `Authorization` header; none for any other origin than the token's.
     pub(super) fn header(&self, origin: &UrlOrigin) -> Option<&HeaderValue> {
-        (self.origin == *origin).then_some(&self.header)
+        (self.origin == *origin).then_some(&self.authorization)
     }
 }
 
@@ -89,11 +83,8 @@ pub(super) fn find(
     repository: &ForgeRepository,
     protocol: &'static ForgeProtocol,
     environment: &ForgeEnvironment,
-) -> Result<ForgeInstance, ForgeError> {
-    let operator = match environment.get(URL) {
-        Some(text) => Some(instance_url(URL, text)?),
-        None => None,
-    };
+) -> ForgeResult<ForgeInstance> {
+    let operator = environment.get(URL).map(|text| instance_url(URL, text)).transpose()?;
     let web = match (&repository.url, &operator) {
         (Some(url), Some(own)) if UrlOrigin::of(url) != UrlOrigin::of(own) => {
             let message = format!("`url` is `{}`, but `{URL}` names another forge", shown(url));
@@ -114,12 +105,12 @@ pub(super) fn find(
         return Err(setup(format!("refusing to send a token to `{origin}` unencrypted"), &help));
     }
     let binding = TokenBinding { repository, protocol, environment, origin: &origin, web: &web };
-    let token = match environment.get(TOKEN) {
-        Some(text) => binding.operator_token(text, operator.is_some())?,
+    let is_named = operator.is_some();
+    let authorization = match environment.get(TOKEN) {
+        Some(text) => binding.operator_token(text, is_named)?,
         None => binding.ci_token()?,
     };
-    let path = repository.path.clone();
-    Ok(ForgeInstance { protocol, repository: path, web, api, origin, is_named: operator.is_some(), token })
+    Ok(ForgeInstance { protocol, repository: repository.path.clone(), web, api, origin, is_named, authorization })
 }
 
 /// Decides whether a token may be sent to a forge.
@@ -133,7 +124,7 @@ struct TokenBinding<'a> {
 
 impl TokenBinding<'_> {
     /// Accepts the operator's token for the instance that the operator named (`is_named`) and for the public one.
-    fn operator_token(&self, text: &str, is_named: bool) -> Result<ForgeToken, ForgeError> {
+    fn operator_token(&self, text: &str, is_named: bool) -> ForgeResult<HeaderValue> {
         let Self { origin, web, .. } = self;
         if self.repository.url.is_some() && !is_named && self.public_origin().as_ref() != Some(*origin) {
             let message =
@@ -143,11 +134,11 @@ impl TokenBinding<'_> {
                 &format!("if you trust this forge, set `{URL}` to `{}` in the environment of the token", shown(web)),
             ));
         }
-        self.bind(TOKEN, text, TokenSource::Operator)
+        self.authorization(TOKEN, text, TokenSource::Operator)
     }
 
     /// Accepts the token of the forge's own CI, if that CI belongs to the same instance.
-    fn ci_token(&self) -> Result<ForgeToken, ForgeError> {
+    fn ci_token(&self) -> ForgeResult<HeaderValue> {
         let Self { repository, protocol, environment, origin, web } = self;
         let Some((name, text)) = environment.first(protocol.token_variables) else {
             let own = protocol.token_variables.join("` or `");
@@ -157,7 +148,8 @@ impl TokenBinding<'_> {
         let bound = match environment.first(protocol.instance_variables) {
             Some((variable, value)) => {
                 let url = instance_url(variable, value)?;
-                UrlOrigin::of(&(protocol.token_api)(variable, &url, &repository.path))
+                let api = (protocol.token_api)(variable, &url, &repository.path);
+                UrlOrigin::of(&api.unwrap_or_else(|| (protocol.api)(&url)))
             }
             None => self.public_origin(),
         };
@@ -169,25 +161,25 @@ impl TokenBinding<'_> {
             let help = format!("set `{TOKEN}` to a token for that forge, and `{URL}` to `{}`", shown(web));
             return Err(setup(message, &help));
         }
-        self.bind(name, text, TokenSource::Ci)
+        self.authorization(name, text, TokenSource::Ci)
     }
 
     fn public_origin(&self) -> Option<UrlOrigin> {
         UrlOrigin::of(&self.protocol.public_api()?)
     }
 
-    fn bind(&self, name: &str, text: &str, source: TokenSource) -> Result<ForgeToken, ForgeError> {
+    fn authorization(&self, name: &str, text: &str, source: TokenSource) -> ForgeResult<HeaderValue> {
         let value = (self.protocol.authorization)(text.trim(), source);
         let mut header = HeaderValue::try_from(value).map_err(|_| {
             setup(format!("`{name}` contains characters that are not allowed in a token"), "set it to the token alone")
         })?;
         header.set_sensitive(true);
-        Ok(ForgeToken { header, origin: self.origin.clone() })
+        Ok(header)
     }
 }
 
 /// Parses the URL of an instance in `variable`.
-fn instance_url(variable: &str, text: &str) -> Result<Url, ForgeError> {
+fn instance_url(variable: &str, text: &str) -> ForgeResult<Url> {
     let url = Url::parse(text.trim()).ok().filter(|url| {
         let is_bare = url.username().is_empty() && url.password().is_none() && url.query().is_none();
         matches!(url.scheme(), "https" | "http") && url.has_host() && is_bare
@@ -200,7 +192,7 @@ fn shown(url: &Url) -> String {
 }
 
 fn setup(message: impl Into<String>, help: &str) -> ForgeError {
-    ForgeError::Setup { message: message.into(), help: help.to_owned() }
+    ForgeError::Unable { message: message.into(), help: help.to_owned() }
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use reqwest::Method;
 use serde_json::json;
 
 use super::GitHub;
-use crate::forge::error::ForgeError;
+use crate::forge::error::{ForgeError, ForgeResult};
 use crate::forge::send::ApiCall;
 use crate::git::{CommitId, SignedByForge, StagedCommit};
 use crate::text::escape;
@@ -18,7 +18,7 @@ impl GitHub {
         parent: &CommitId,
         message: &str,
         staged: &StagedCommit,
-    ) -> Result<SignedByForge, ForgeError> {
+    ) -> ForgeResult<SignedByForge> {
         let entry = |(path, (mode, bytes)): (&String, &(u32, Vec<u8>))| {
             let content = String::from_utf8_lossy(bytes);
             json!({"path": path, "mode": format!("{mode:06o}"), "type": "blob", "content": content})
@@ -26,12 +26,12 @@ impl GitHub {
         let entries: Vec<_> = staged.files.iter().map(entry).collect();
         let body = json!({"base_tree": staged.base, "tree": entries});
         // Both requests can be retried: they only add objects, which GitHub deletes if no branch refers to them.
-        let tree = self.api.take(ApiCall::set(Method::POST, self.url(&["git", "trees"]), &body)).await?;
+        let tree = self.api.take(ApiCall::set(Method::POST, self.api.url(&["git", "trees"], &[]), &body)).await?;
         if tree["sha"] != staged.tree.as_str() {
             return Err(self.api.unreadable(&format!("the tree {}", staged.tree)));
         }
         let body = json!({"message": message, "tree": staged.tree, "parents": [parent.0]});
-        let commit = self.api.take(ApiCall::set(Method::POST, self.url(&["git", "commits"]), &body)).await?;
+        let commit = self.api.take(ApiCall::set(Method::POST, self.api.url(&["git", "commits"], &[]), &body)).await?;
         let verification = &commit["verification"];
         let text = |key: &str| verification[key].as_str().map(str::to_owned);
         let (Some(id), Some(payload), Some(signature), true) =
