@@ -11,8 +11,9 @@ use git2::{ConfigLevel, Oid, Repository, RepositoryInitOptions, RepositoryOpenFl
 use sha2::{Digest as _, Sha256};
 
 use super::GitError;
-use super::error::{local, local_io};
+use super::error::local_io;
 use crate::system::environment;
+use crate::text::encoding::hex;
 
 /// The setting that lets libgit2 follow redirects.
 const REDIRECTS: &str = "http.followRedirects";
@@ -63,7 +64,7 @@ impl Alternate {
 
 /// Names the files of a remote by a hash, which reveals nothing of its address.
 pub(super) fn name_of(url: &str) -> String {
-    Sha256::digest(url.as_bytes()).iter().take(12).map(|byte| format!("{byte:02x}")).collect()
+    hex(&Sha256::digest(url.as_bytes())[..12])
 }
 
 impl GitCache {
@@ -128,8 +129,8 @@ impl GitCache {
     /// Makes the checkout's objects readable.
     fn add_alternate(&self) -> Result<(), GitError> {
         let Some(alternate) = &self.alternate else { return Ok(()) };
-        let odb = self.repository.odb().map_err(|error| local(&error))?;
-        odb.add_disk_alternate(&alternate.objects).map_err(|error| local(&error))
+        let odb = self.repository.odb()?;
+        Ok(odb.add_disk_alternate(&alternate.objects)?)
     }
 
     /// Returns whether a commit and its tree are available.
@@ -150,7 +151,7 @@ impl GitCache {
         let text: String = known.iter().flat_map(|id| [*id, "\n"]).collect();
         std::fs::write(&path, text).map_err(|error| local_io("write", &path, &error))?;
         // Grafts are read when a repository is opened.
-        self.repository = open(&self.path).map_err(|error| local(&error))?;
+        self.repository = open(&self.path)?;
         self.add_alternate()
     }
 }
@@ -201,7 +202,7 @@ fn clear(path: &Path) -> Result<(), GitError> {
 fn init(path: &Path) -> Result<Repository, GitError> {
     let mut options = RepositoryInitOptions::new();
     options.bare(true).external_template(false).initial_head("none");
-    let repository = Repository::init_opts(path, &options).map_err(|error| local(&error))?;
-    disable_redirects(&repository).map_err(|error| local(&error))?;
+    let repository = Repository::init_opts(path, &options)?;
+    disable_redirects(&repository)?;
     Ok(repository)
 }

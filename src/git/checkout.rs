@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use git2::{ErrorCode, Oid, Repository};
 use jiff::Timestamp;
 
-use super::error::{local, shown};
+use super::error::shown;
 use super::lock_history::LockHistory;
 pub use super::lock_history::LockRevision;
 use super::repo_path::RepoPath;
@@ -54,7 +54,7 @@ pub fn discover(directory: &Path) -> Result<Option<Checkout>, GitError> {
             let top = directory.ancestors().find(has_git).unwrap_or(directory);
             return Err(GitError::Owner { directory: shown(&top.display().to_string()) });
         }
-        Err(error) => return Err(local(&error)),
+        Err(error) => return Err(error.into()),
     };
     let Some(top) = repository.workdir().map(Path::to_owned) else { return Ok(None) };
     let inside = |path: &Path| Some(path.canonicalize().ok()?.strip_prefix(top.canonicalize().ok()?).ok()?.to_owned());

@@ -3,7 +3,7 @@
 use git2::{Oid, Repository};
 use jiff::Timestamp;
 
-use super::error::{local, shown};
+use super::error::shown;
 use super::repo_path::RepoPath;
 use super::tree::ObjectStore;
 use super::{CommitId, GitError};
@@ -42,7 +42,7 @@ impl<'r> LockHistory<'r> {
         let Some(mut at) = self.next.take() else { return Ok(None) };
         let mut lock = self.objects.lock_id(at, &self.root)?;
         loop {
-            let commit = self.objects.repository.find_commit(at).map_err(|error| local(&error))?;
+            let commit = self.objects.repository.find_commit(at)?;
             // In a shallow clone, the oldest commit names a parent that is missing.
             let parent = commit.parent_ids().next().filter(|parent| self.left > 0 && self.objects.odb.exists(*parent));
             self.left = self.left.saturating_sub(1);

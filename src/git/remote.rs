@@ -18,7 +18,6 @@ use super::address::{RemoteAddress, RemoteRoute};
 use super::branch::BranchName;
 use super::cache::GitCache;
 use super::credential::GitCredentialSources;
-use super::error::local;
 use super::local_state::LocalState;
 use super::repo_path::RepoPath;
 use super::reverted;
@@ -82,7 +81,7 @@ impl Remote {
         let root = RepoPath::parse(&setup.root)?;
         let configured = || git2::Config::open_default().ok()?.get_path("http.sslCAInfo").ok();
         let authorities = setup.credentials.authorities.clone().or_else(configured);
-        limit_process(setup.timeout, authorities.as_deref()).map_err(|error| local(&error))?;
+        limit_process(setup.timeout, authorities.as_deref())?;
         let local_state = LocalState::new(&setup.state, address.url());
         let signing = setup.credentials.signing.clone();
         let endpoint = match address.route() {
@@ -213,7 +212,7 @@ impl Remote {
         tip: &CommitId,
         candidates: &BTreeMap<TagId, Digest>,
     ) -> Result<Option<BTreeSet<TagId>>, GitError> {
-        let tip = Oid::from_str(&tip.0).map_err(|error| local(&error))?;
+        let tip = Oid::from_str(&tip.0)?;
         match (&self.endpoint, &self.checkout) {
             (Endpoint::Directory(remote), _) => reverted::reverted(&remote.repository, tip, &self.root, candidates),
             // The cache contains no history.
@@ -306,7 +305,7 @@ impl Remote {
         commit: &CommitId,
         mut act: impl FnMut(&ObjectStore<'_>, Oid) -> Result<T, GitError>,
     ) -> Result<T, GitError> {
-        let id = Oid::from_str(&commit.0).map_err(|error| local(&error))?;
+        let id = Oid::from_str(&commit.0)?;
         let fetched = match &self.endpoint {
             Endpoint::Server(server) if !server.cache.has(id) => server.fetch_commit(id),
             Endpoint::Server(_) | Endpoint::Directory(_) => Ok(()),
@@ -382,21 +381,17 @@ fn commit(
     now: Timestamp,
 ) -> Result<Oid, GitError> {
     let CommitText { message, author, signer } = text;
-    let bytes = || {
-        let person = Signature::new(&author.name, &author.email, &Time::new(now.as_second(), 0))?;
-        let tree = repository.find_tree(tree)?;
-        let parent = parent.map(|parent| repository.find_commit(parent)).transpose()?;
-        let parents: Vec<_> = parent.iter().collect();
-        repository.commit_create_buffer(&person, &person, message, &tree, &parents)
-    };
-    let bytes = bytes().map_err(|error| local(&error))?;
-    let written = match signer {
-        None => repository.odb().and_then(|odb| odb.write(ObjectType::Commit, &bytes)),
+    let person = Signature::new(&author.name, &author.email, &Time::new(now.as_second(), 0))?;
+    let tree = repository.find_tree(tree)?;
+    let parent = parent.map(|parent| repository.find_commit(parent)).transpose()?;
+    let parents: Vec<_> = parent.iter().collect();
+    let bytes = repository.commit_create_buffer(&person, &person, message, &tree, &parents)?;
+    match signer {
+        None => Ok(repository.odb()?.write(ObjectType::Commit, &bytes)?),
         Some(signer) => {
             let signature = signer.sign(&bytes, now)?;
             let text = std::str::from_utf8(&bytes).map_err(|error| GitError::Local(error.to_string()))?;
-            repository.commit_signed(text, signature.trim_end(), Some("gpgsig"))
+            Ok(repository.commit_signed(text, signature.trim_end(), Some("gpgsig"))?)
         }
-    };
-    written.map_err(|error| local(&error))
+    }
 }

@@ -5,7 +5,8 @@
 use std::fs;
 use std::hash::{DefaultHasher, Hasher as _};
 use std::io::{self, Read as _, Write as _};
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use tempfile::NamedTempFile;
@@ -13,6 +14,7 @@ use tempfile::NamedTempFile;
 use crate::formats;
 use crate::formats::path::FilePath;
 use crate::git::checkout::{self, Checkout};
+use crate::git::error::local_io;
 use crate::git::{CommitId, GitError, Push, RepoFile, RootFiles};
 use crate::model::lock;
 use crate::model::root::Root;
@@ -146,15 +148,13 @@ impl WorkTree {
             let prefix = format!(".{}.", name.to_string_lossy());
             let mut file = tempfile::Builder::new().prefix(&prefix).tempfile_in(directory)?;
             file.write_all(bytes)?;
-            let mode = fs::metadata(&path).map_or_else(|_| default_mode(), |old| old.permissions());
+            let mode = fs::metadata(&path).map_or_else(|_| fs::Permissions::from_mode(0o644), |old| old.permissions());
             file.as_file().set_permissions(mode)?;
             file.as_file().sync_all()?;
             Ok(file)
         };
-        match write() {
-            Ok(file) => Ok(StagedFile { file, path }),
-            Err(error) => Err(cannot("write", &path, &error)),
-        }
+        let file = write().map_err(|error| local_io("write", &path, &error))?;
+        Ok(StagedFile { file, path })
     }
 
     /// Lists the plain files that match `patterns`, without files that Git ignores and nested repositories.
@@ -172,25 +172,19 @@ impl WorkTree {
 
     fn read_streams(&self, directory: &str, depth: usize, found: &mut DefinitionFiles) -> Result<(), GitError> {
         let path = self.0.join(directory);
-        match fs::symlink_metadata(&path) {
+        let flaw = match fs::symlink_metadata(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-            Err(error) => return Err(cannot("read", &path, &error)),
-            Ok(kind) if kind.is_symlink() => {
-                found.reject(directory, LINK);
-                return Ok(());
-            }
-            Ok(kind) if !kind.is_dir() => {
-                found.reject(directory, "it is not a directory");
-                return Ok(());
-            }
-            Ok(_) => {}
-        }
-        if depth > DEPTH_MAX {
-            found.reject(directory, "streams are nested at most eight directories deep");
+            Err(error) => return Err(local_io("read", &path, &error)),
+            Ok(kind) if kind.is_symlink() => Some(LINK),
+            Ok(kind) if !kind.is_dir() => Some("it is not a directory"),
+            Ok(_) => (depth > DEPTH_MAX).then_some("streams are nested at most eight directories deep"),
+        };
+        if let Some(flaw) = flaw {
+            found.reject(directory, flaw);
             return Ok(());
         }
         let entries = fs::read_dir(&path).and_then(Iterator::collect::<io::Result<Vec<_>>>);
-        for entry in entries.map_err(|error| cannot("read", &path, &error))? {
+        for entry in entries.map_err(|error| local_io("read", &path, &error))? {
             let name = entry.file_name();
             let Some(name) = name.to_str() else {
                 found.reject(&format!("{directory}/{}", name.to_string_lossy()), "its name is not Unicode");
@@ -201,7 +195,7 @@ impl WorkTree {
                 continue;
             }
             let below = format!("{directory}/{name}");
-            let kind = entry.file_type().map_err(|error| cannot("read", &path, &error))?;
+            let kind = entry.file_type().map_err(|error| local_io("read", &path, &error))?;
             if kind.is_dir() {
                 self.read_streams(&below, depth + 1, found)?;
             } else if name.ends_with(".toml") {
@@ -233,19 +227,16 @@ impl WorkTree {
         let whole = self.0.join(path);
         let kind = match fs::symlink_metadata(&whole) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(cannot("read", &whole, &error)),
+            Err(error) => return Err(local_io("read", &whole, &error)),
             Ok(kind) => kind,
         };
-        if kind.is_symlink() {
-            return Err(not_plain(path, LINK));
-        }
         if !kind.is_file() {
-            return Err(not_plain(path, "it is not a file"));
+            return Err(not_plain(path, if kind.is_symlink() { LINK } else { "it is not a file" }));
         }
         let mut bytes = Vec::with_capacity(usize::try_from(kind.len().min(most)).unwrap_or_default());
         let read = fs::File::open(&whole).and_then(|file| file.take(most).read_to_end(&mut bytes));
-        read.map_err(|error| cannot("read", &whole, &error))?;
-        Ok(Some(RepoFile { bytes, executable: is_executable(&kind) }))
+        read.map_err(|error| local_io("read", &whole, &error))?;
+        Ok(Some(RepoFile { bytes, executable: kind.permissions().mode() & 0o111 != 0 }))
     }
 }
 
@@ -258,7 +249,7 @@ struct StagedFile {
 impl StagedFile {
     fn persist(self) -> Result<(), GitError> {
         let Self { file, path } = self;
-        file.persist(&path).map(|_| ()).map_err(|error| cannot("write", &path, &error.error))
+        file.persist(&path).map(|_| ()).map_err(|error| local_io("write", &path, &error.error))
     }
 }
 
@@ -277,10 +268,10 @@ impl FileWalk<'_> {
             return Ok(());
         }
         let entries = fs::read_dir(&path).and_then(Iterator::collect::<io::Result<Vec<_>>>);
-        for entry in entries.map_err(|error| cannot("read", &path, &error))? {
+        for entry in entries.map_err(|error| local_io("read", &path, &error))? {
             let Ok(name) = entry.file_name().into_string() else { continue };
             let path = if below.is_empty() { name } else { format!("{below}/{name}") };
-            let kind = entry.file_type().map_err(|error| cannot("read", &self.root.0.join(&path), &error))?;
+            let kind = entry.file_type().map_err(|error| local_io("read", &self.root.0.join(&path), &error))?;
             let matches = match kind.is_dir() {
                 true => path != ".git" && self.patterns.iter().any(|pattern| pattern.may_match_below(&path)),
                 false => kind.is_file() && self.patterns.iter().any(|pattern| pattern.matches(&path)),
@@ -315,26 +306,11 @@ struct DefinitionFiles {
 impl DefinitionFiles {
     fn reject(&mut self, path: &str, reason: &str) {
         let file = Arc::new(SourceFile { path: path.to_owned(), text: String::new() });
-        let message = format!("cannot read `{path}`: {reason}");
-        self.problems
-            .push(Problem::whole(Some(&file), message).help("replace it by a plain file or directory, or remove it"));
+        let problem = Problem::whole(Some(&file), format!("cannot read `{path}`: {reason}"));
+        self.problems.push(problem.help("replace it by a plain file or directory, or remove it"));
     }
-}
-
-fn is_executable(kind: &fs::Metadata) -> bool {
-    use std::os::unix::fs::PermissionsExt as _;
-    kind.permissions().mode() & 0o111 != 0
-}
-
-fn default_mode() -> fs::Permissions {
-    use std::os::unix::fs::PermissionsExt as _;
-    fs::Permissions::from_mode(0o644)
 }
 
 fn not_plain(path: &str, reason: &str) -> GitError {
     GitError::Tree { path: path.to_owned(), reason: reason.to_owned() }
-}
-
-fn cannot(verb: &str, path: &Path, error: &io::Error) -> GitError {
-    GitError::Local(format!("cannot {verb} `{}`: {error}", path.display()))
 }

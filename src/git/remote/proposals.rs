@@ -11,7 +11,6 @@ use jiff::Timestamp;
 
 use super::{Endpoint, Remote, to_commit_id};
 use crate::git::branch::BranchName;
-use crate::git::error::local;
 use crate::git::repo_path::RepoPath;
 use crate::git::tree::ObjectStore;
 use crate::git::{CommitId, GitError, NewCommit, Push};
@@ -77,7 +76,7 @@ impl Remote {
         now: Timestamp,
     ) -> Result<Push<CommitId>, GitError> {
         let reference = proposal_branch(branch)?;
-        let expected = expected.map(|id| Oid::from_str(&id.0)).transpose().map_err(|error| local(&error))?;
+        let expected = expected.map(|id| Oid::from_str(&id.0)).transpose()?;
         let (parent, new) = self.write_commit(change, now)?;
         self.swap(&reference, expected, Some(parent), new)
     }
@@ -88,7 +87,7 @@ impl Remote {
     /// If the remote refuses.
     pub fn withdraw(&mut self, branch: &str, expected: &CommitId) -> Result<Push<CommitId>, GitError> {
         let reference = proposal_branch(branch)?;
-        let expected = Oid::from_str(&expected.0).map_err(|error| local(&error))?;
+        let expected = Oid::from_str(&expected.0)?;
         let outcome = match &mut self.endpoint {
             Endpoint::Directory(remote) => remote.remove(&reference, expected)?,
             Endpoint::Server(server) => server.remove(&reference, expected)?,
@@ -116,11 +115,11 @@ fn read(objects: &ObjectStore<'_>, tip: Oid, root: &RepoPath) -> Result<Proposal
 
 /// Parses the bytes of a commit (header lines, an empty line, the message).
 fn header(odb: &Odb<'_>, tip: Oid) -> Result<ProposalBranch, GitError> {
-    let (size, _) = odb.read_header(tip).map_err(|error| local(&error))?;
+    let (size, _) = odb.read_header(tip)?;
     if size > COMMIT_MAX {
         return Err(GitError::Tree { path: tip.to_string(), reason: "the commit is too large".to_owned() });
     }
-    let object = odb.read(tip).map_err(|error| local(&error))?;
+    let object = odb.read(tip)?;
     let text = String::from_utf8_lossy(object.data());
     let (header, message) = text.split_once("\n\n").unwrap_or((&text, ""));
     let all = |key: &'static str| {

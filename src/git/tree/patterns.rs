@@ -16,48 +16,26 @@ impl ObjectStore<'_> {
         root: &RepoPath,
         patterns: &[FilePath],
     ) -> Result<Vec<String>, GitError> {
-        let mut walk = PatternWalk { objects: self, root, patterns, found: Vec::new(), budget: ReadBudget::whole() };
-        if let Some(directory) = self.directory(self.top(commit)?, root)? {
-            walk.directory(directory, "")?;
-        }
-        Ok(walk.found)
-    }
-}
-
-/// A walk over the files that match patterns.
-struct PatternWalk<'a> {
-    objects: &'a ObjectStore<'a>,
-    root: &'a RepoPath,
-    patterns: &'a [FilePath],
-    found: Vec<String>,
-    budget: ReadBudget,
-}
-
-impl PatternWalk<'_> {
-    fn directory(&mut self, tree: Oid, path: &str) -> Result<(), GitError> {
-        let full = below(&self.root.text(), path);
-        for entry in self.objects.entries(tree, &full)? {
-            self.budget.entry(&full)?;
-            let Ok(name) = std::str::from_utf8(&entry.name) else { continue };
-            let path = below(path, name);
-            if RepoPath::parse(&path).is_err() {
-                continue;
+        let (mut found, mut budget) = (Vec::new(), ReadBudget::whole());
+        let Some(directory) = self.directory(self.top(commit)?, root)? else { return Ok(found) };
+        self.walk(directory, root, "", &mut |entry, path| {
+            let directory = below(&root.text(), path.rsplit_once('/').map_or("", |(directory, _)| directory));
+            budget.entry(&directory)?;
+            if std::str::from_utf8(&entry.name).is_err() || RepoPath::parse(path).is_err() {
+                return Ok(false);
             }
             match entry.kind() {
-                ObjectKind::Directory if self.patterns.iter().any(|pattern| pattern.may_match_below(&path)) => {
-                    self.directory(entry.id, &path)?;
-                }
-                ObjectKind::Plain | ObjectKind::Executable
-                    if self.patterns.iter().any(|pattern| pattern.matches(&path)) =>
-                {
-                    self.found.push(path);
+                ObjectKind::Directory => return Ok(patterns.iter().any(|pattern| pattern.may_match_below(path))),
+                ObjectKind::Plain | ObjectKind::Executable if patterns.iter().any(|pattern| pattern.matches(path)) => {
+                    found.push(path.to_owned());
                 }
                 _ => {}
             }
-            if self.found.len() > FILES_MAX {
-                return Err(refuse(&full, &format!("the globs match more than {FILES_MAX} files")));
+            match found.len() > FILES_MAX {
+                true => Err(refuse(&directory, &format!("the globs match more than {FILES_MAX} files"))),
+                false => Ok(false),
             }
-        }
-        Ok(())
+        })?;
+        Ok(found)
     }
 }
