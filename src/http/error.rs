@@ -125,54 +125,33 @@ fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn
     std::iter::successors(Some(error), |error: &&(dyn Error + 'static)| (*error).source())
 }
 
+/// Phrases about a connection that ended.
+const CUT: [&str; 4] = ["unexpected eof", "connection reset", "connection closed", "broken pipe"];
+/// Phrases about certificates, alerts, or no common version or cipher.
+const TLS: [&str; 8] = [
+    "certificate",
+    "ssl alert",
+    "tls alert",
+    "tlsv1 alert",
+    "wrong version number",
+    "unsupported protocol",
+    "no protocols available",
+    "handshake failure",
+];
+
 /// Returns true if TLS itself failed. The TLS library also reports lost connections, which are network failures.
-fn is_about_tls(error: &reqwest::Error) -> bool {
-    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
-    let mut is_tls = false;
-    for cause in causes(error) {
-        let kind = cause.downcast_ref::<io::Error>().map(io::Error::kind);
-        if matches!(kind, Some(BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof)) {
-            return false;
-        }
-        match topic(&cause.to_string()) {
-            ErrorTopic::Cut => return false,
-            ErrorTopic::Tls => is_tls = true,
-            ErrorTopic::Other => {}
-        }
-    }
-    is_tls
-}
-
-/// Subject of an error text.
-#[derive(Debug, PartialEq, Eq)]
-enum ErrorTopic {
-    /// The connection ended.
-    Cut,
-    /// Certificates, alerts, or no common version or cipher.
-    Tls,
-    Other,
-}
-
 /// Classifies by text: reqwest does not expose the TLS library's error type.
-fn topic(text: &str) -> ErrorTopic {
-    const CUT: [&str; 4] = ["unexpected eof", "connection reset", "connection closed", "broken pipe"];
-    const TLS: [&str; 8] = [
-        "certificate",
-        "ssl alert",
-        "tls alert",
-        "tlsv1 alert",
-        "wrong version number",
-        "unsupported protocol",
-        "no protocols available",
-        "handshake failure",
-    ];
-    let text = text.to_ascii_lowercase();
-    let contains = |phrases: &[&str]| phrases.iter().any(|phrase| text.contains(phrase));
-    match () {
-        () if contains(&CUT) => ErrorTopic::Cut,
-        () if contains(&TLS) => ErrorTopic::Tls,
-        () => ErrorTopic::Other,
-    }
+fn is_about_tls(error: &(dyn Error + 'static)) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
+    let mentions = |cause: &dyn Error, phrases: &[&str]| {
+        let text = cause.to_string().to_ascii_lowercase();
+        phrases.iter().any(|phrase| text.contains(phrase))
+    };
+    let is_cut = |cause: &(dyn Error + 'static)| {
+        let kind = cause.downcast_ref::<io::Error>().map(io::Error::kind);
+        matches!(kind, Some(BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof)) || mentions(cause, &CUT)
+    };
+    !causes(error).any(is_cut) && causes(error).any(|cause| mentions(cause, &TLS))
 }
 
 /// Shortens OpenSSL's `error:CODE:library:function:reason:file:line: (detail)` to its detail or reason.
@@ -191,28 +170,20 @@ mod tests {
         for (text, expected) in [
             (
                 "error:0A000126:SSL routines:ssl3_read_n:unexpected eof while reading:ssl/record/rec_layer_s3.c:322:",
-                ErrorTopic::Cut,
+                false,
             ),
-            ("Connection reset by peer (os error 104)", ErrorTopic::Cut),
-            (
-                "error:0A000086:SSL routines:tls_post_process_server_certificate:certificate verify failed",
-                ErrorTopic::Tls,
-            ),
-            ("error:0A00010B:SSL routines:ssl3_get_record:wrong version number", ErrorTopic::Tls),
-            (
-                "error:0A00042E:SSL routines:ssl3_read_bytes:tlsv1 alert protocol version:SSL alert number 70",
-                ErrorTopic::Tls,
-            ),
-            (
-                "error:0A000410:SSL routines:ssl3_read_bytes:sslv3 alert handshake failure:SSL alert number 40",
-                ErrorTopic::Tls,
-            ),
-            ("error:0A000119:SSL routines:ssl3_get_record:decryption failed or bad record mac", ErrorTopic::Other),
-            ("client error (Connect)", ErrorTopic::Other),
-            ("dns error", ErrorTopic::Other),
+            ("Connection reset by peer (os error 104): ssl alert", false),
+            ("error:0A000086:SSL routines:tls_post_process_server_certificate:certificate verify failed", true),
+            ("error:0A00010B:SSL routines:ssl3_get_record:wrong version number", true),
+            ("error:0A00042E:SSL routines:ssl3_read_bytes:tlsv1 alert protocol version:SSL alert number 70", true),
+            ("error:0A000410:SSL routines:ssl3_read_bytes:sslv3 alert handshake failure:SSL alert number 40", true),
+            ("error:0A000119:SSL routines:ssl3_get_record:decryption failed or bad record mac", false),
+            ("client error (Connect)", false),
+            ("dns error", false),
         ] {
-            assert_eq!(topic(text), expected, "{text}");
+            assert_eq!(is_about_tls(&io::Error::other(text)), expected, "{text}");
         }
+        assert!(!is_about_tls(&io::Error::new(io::ErrorKind::BrokenPipe, "ssl alert")));
     }
 
     #[test]

@@ -56,9 +56,8 @@ impl Redactor {
 
     /// Registers a secret before it is sent.
     pub(crate) fn add(&self, secret: &str) {
-        let mut all = lock(&self.0);
-        if secret.len() >= LENGTH_MIN && !all.contains(secret) {
-            all.insert(secret.to_owned());
+        if secret.len() >= LENGTH_MIN {
+            lock(&self.0).insert(secret.to_owned());
         }
     }
 
@@ -81,6 +80,17 @@ impl Redactor {
         };
         is_plain(text.as_bytes()) || is_plain(&encoding::percent_decode_lossy(text.as_bytes()))
     }
+}
+
+/// Encodes user and password for the scheme Basic (RFC 7617); marked as sensitive so that no log shows it. None if the user contains a colon, which
+/// would end it (section 2).
+pub(crate) fn password_header(user: &str, password: &str) -> Option<HeaderValue> {
+    if user.contains(':') {
+        return None;
+    }
+    let mut header = HeaderValue::try_from(format!("Basic {}", STANDARD.encode(format!("{user}:{password}")))).ok()?;
+    header.set_sensitive(true);
+    Some(header)
 }
 
 /// Escapes text sent by a server for use within backticks of a message: one line, at most 200 characters, without
