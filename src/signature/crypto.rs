@@ -43,13 +43,8 @@ impl P256Key {
         key.public_key().to_bytes(key.group(), form, &mut context).ok().map(Self)
     }
 
-    /// Verifies a signature of `message` by SHA-256.
-    pub(super) fn verify(&self, message: &[u8], signature: &EcdsaSignature) -> bool {
-        self.verify_hash(&openssl::sha::sha256(message), signature)
-    }
-
     /// Verifies a signature of a message with this SHA-256 hash.
-    pub(super) fn verify_hash(&self, hash: &[u8], signature: &EcdsaSignature) -> bool {
+    pub(super) fn verify(&self, hash: &[u8], signature: &EcdsaSignature) -> bool {
         ec_key(P256, &self.0).and_then(|key| signature.0.verify(hash, &key)).unwrap_or(false)
     }
 }
@@ -101,10 +96,11 @@ impl CryptoProvider for OpenSsl {
         signature: &[u8],
     ) -> crypto::Result<()> {
         use SigningScheme as S;
-        let rsa = |padding| (rsa_key(key), Some(padding));
+        let ec = |curve| (ec_key(curve, key).and_then(PKey::from_ec_key), None);
+        let rsa = |padding| (Rsa::public_key_from_der_pkcs1(key).and_then(PKey::from_rsa), Some(padding));
         let (key, padding) = match scheme {
-            S::EcdsaP256Sha256 | S::EcdsaP256Sha384 => (ec_key(P256, key).and_then(PKey::from_ec_key), None),
-            S::EcdsaP384Sha256 | S::EcdsaP384Sha384 => (ec_key(P384, key).and_then(PKey::from_ec_key), None),
+            S::EcdsaP256Sha256 | S::EcdsaP256Sha384 => ec(P256),
+            S::EcdsaP384Sha256 | S::EcdsaP384Sha384 => ec(P384),
             S::RsaPkcs1Sha256 | S::RsaPkcs1Sha384 | S::RsaPkcs1Sha512 => rsa(Padding::PKCS1),
             S::RsaPssSha256 | S::RsaPssSha384 | S::RsaPssSha512 => rsa(Padding::PKCS1_PSS),
             _ => return Err(unsupported(scheme)),
@@ -158,10 +154,6 @@ fn ec_key(curve: Nid, point: &[u8]) -> Result<EcKey<Public>, ErrorStack> {
     let key = EcKey::from_public_key(&group, &point)?;
     key.check_key()?;
     Ok(key)
-}
-
-fn rsa_key(der: &[u8]) -> Result<PKey<Public>, ErrorStack> {
-    PKey::from_rsa(Rsa::public_key_from_der_pkcs1(der)?)
 }
 
 fn outcome(scheme: SigningScheme, verified: Result<bool, impl fmt::Display>) -> crypto::Result<()> {

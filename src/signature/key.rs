@@ -1,5 +1,6 @@
 //! Verifies signatures made with a key.
 
+use openssl::sha::sha256;
 use serde::Deserialize;
 
 use super::content::{
@@ -45,10 +46,10 @@ impl KeyFile {
                 return Err(refuse("it contains more than ten keys"));
             }
         }
-        match keys.is_empty() {
-            true => Err(refuse("it contains no public key")),
-            false => Ok(Self { keys, id: Digest::sha256(bytes) }),
+        if keys.is_empty() {
+            return Err(refuse("it contains no public key"));
         }
+        Ok(Self { keys, id: Digest::sha256(bytes) })
     }
 
     /// Returns the digest of the file; equal digests mean equal keys.
@@ -63,7 +64,7 @@ impl KeyFile {
     pub fn verify(&self, digest: &Digest, signed: RawSignature<'_>) -> Result<(), SignatureFlaw> {
         match signed {
             RawSignature::Payload(payload, annotations) => {
-                self.verify_message(payload, &decode(&annotations.signature)?)?;
+                self.verify_hash(&sha256(payload), &annotations.signature)?;
                 approves_by_payload(payload, digest)
             }
             RawSignature::Bundle(bundle) => self.verify_bundle(digest, bundle),
@@ -76,9 +77,7 @@ impl KeyFile {
             KeyBundle { envelope: None, message: Some(message) } => {
                 // The signed hash is the digest itself, whatever else the bundle contains.
                 let hash = digest.as_str().strip_prefix("sha256:").and_then(from_hex).ok_or(SignatureFlaw::Image)?;
-                let signature = EcdsaSignature::from_der(&decode(&message.signature)?).ok_or(NO_SIGNATURE)?;
-                let is_valid = |key: &P256Key| key.verify_hash(&hash, &signature);
-                if self.keys.iter().any(is_valid) { Ok(()) } else { Err(SignatureFlaw::Key) }
+                self.verify_hash(&hash, &message.signature)
             }
             KeyBundle { .. } => Err(SignatureFlaw::Unreadable("expected either an envelope or a signature")),
         }
@@ -90,21 +89,21 @@ impl KeyFile {
         // DSSE 1.0, "Protocol": the type and the payload are signed, each after its length.
         let mut signed = format!("DSSEv1 {} {kind} {} ", kind.len(), payload.len()).into_bytes();
         signed.extend(&payload);
-        let is_valid = |one: &EnvelopeSignature| self.verify_message(&signed, &decode(&one.sig)?);
-        if !signatures.iter().take(SEVERAL_MAX).any(|one| is_valid(one).is_ok()) {
+        let hash = sha256(&signed);
+        if !signatures.iter().take(SEVERAL_MAX).any(|one| self.verify_hash(&hash, &one.sig).is_ok()) {
             return Err(SignatureFlaw::Key);
         }
         approves_by_statement(kind, &payload, digest)
     }
 
-    fn verify_message(&self, message: &[u8], signature: &[u8]) -> Result<(), SignatureFlaw> {
-        let signature = EcdsaSignature::from_der(signature).ok_or(NO_SIGNATURE)?;
-        let is_valid = |key: &P256Key| key.verify(message, &signature);
+    /// Verifies a Base64 signature of a message with this SHA-256 hash.
+    fn verify_hash(&self, hash: &[u8], signature: &str) -> Result<(), SignatureFlaw> {
+        let signature = EcdsaSignature::from_der(&decode(signature)?);
+        let signature = signature.ok_or(SignatureFlaw::Unreadable("not an ECDSA signature"))?;
+        let is_valid = |key: &P256Key| key.verify(hash, &signature);
         if self.keys.iter().any(is_valid) { Ok(()) } else { Err(SignatureFlaw::Key) }
     }
 }
-
-const NO_SIGNATURE: SignatureFlaw = SignatureFlaw::Unreadable("not an ECDSA signature");
 
 /// The parts of a Sigstore bundle that a key needs.
 #[derive(Deserialize)]
