@@ -104,78 +104,58 @@ pub(super) fn find(
         let help = format!("use `https://`, or set `{URL}` to `{}`", shown(&web));
         return Err(setup(format!("refusing to send a token to `{origin}` unencrypted"), &help));
     }
-    let binding = TokenBinding { repository, protocol, environment, origin: &origin, web: &web };
     let is_named = operator.is_some();
-    let authorization = match environment.get(TOKEN) {
-        Some(text) => binding.operator_token(text, is_named)?,
-        None => binding.ci_token()?,
+    let (name, text, source) = match environment.get(TOKEN) {
+        // A token of the operator is for the instance that the operator named, and for the public one.
+        Some(_) if repository.url.is_some() && !is_named && protocol.public_origin().as_ref() != Some(&origin) => {
+            let message =
+                format!("`{TOKEN}` is not sent to `{origin}`: a URL in `pinstream.toml` alone does not authorize that");
+            let help =
+                format!("if you trust this forge, set `{URL}` to `{}` in the environment of the token", shown(&web));
+            return Err(setup(message, &help));
+        }
+        Some(text) => (TOKEN, text, TokenSource::Operator),
+        None => {
+            let (name, text) = ci_token(repository, protocol, environment, &origin, &web)?;
+            (name, text, TokenSource::Ci)
+        }
     };
+    let mut authorization = HeaderValue::try_from((protocol.authorization)(text.trim(), source)).map_err(|_| {
+        setup(format!("`{name}` contains characters that are not allowed in a token"), "set it to the token alone")
+    })?;
+    authorization.set_sensitive(true);
     Ok(ForgeInstance { protocol, repository: repository.path.clone(), web, api, origin, is_named, authorization })
 }
 
-/// Decides whether a token may be sent to a forge.
-struct TokenBinding<'a> {
-    repository: &'a ForgeRepository,
-    protocol: &'static ForgeProtocol,
+/// Finds the token of the forge's own CI and its name, if that CI belongs to the same instance.
+fn ci_token<'a>(
+    repository: &ForgeRepository,
+    protocol: &ForgeProtocol,
     environment: &'a ForgeEnvironment,
-    origin: &'a UrlOrigin,
-    web: &'a Url,
-}
-
-impl TokenBinding<'_> {
-    /// Accepts the operator's token for the instance that the operator named (`is_named`) and for the public one.
-    fn operator_token(&self, text: &str, is_named: bool) -> ForgeResult<HeaderValue> {
-        let Self { origin, web, .. } = self;
-        if self.repository.url.is_some() && !is_named && self.public_origin().as_ref() != Some(*origin) {
-            let message =
-                format!("`{TOKEN}` is not sent to `{origin}`: a URL in `pinstream.toml` alone does not authorize that");
-            return Err(setup(
-                message,
-                &format!("if you trust this forge, set `{URL}` to `{}` in the environment of the token", shown(web)),
-            ));
+    origin: &UrlOrigin,
+    web: &Url,
+) -> ForgeResult<(&'static str, &'a str)> {
+    let Some((name, text)) = environment.first(protocol.token_variables) else {
+        let own = protocol.token_variables.join("` or `");
+        let message = format!("no token for {} found", repository.forge);
+        return Err(setup(message, &format!("set `{TOKEN}` (or `{own}`) in the environment of pinstream")));
+    };
+    let bound = match environment.first(protocol.instance_variables) {
+        Some((variable, value)) => {
+            let url = instance_url(variable, value)?;
+            let api = (protocol.token_api)(variable, &url, &repository.path);
+            UrlOrigin::of(&api.unwrap_or_else(|| (protocol.api)(&url)))
         }
-        self.authorization(TOKEN, text, TokenSource::Operator)
+        None => protocol.public_origin(),
+    };
+    if bound.as_ref() == Some(origin) {
+        return Ok((name, text));
     }
-
-    /// Accepts the token of the forge's own CI, if that CI belongs to the same instance.
-    fn ci_token(&self) -> ForgeResult<HeaderValue> {
-        let Self { repository, protocol, environment, origin, web } = self;
-        let Some((name, text)) = environment.first(protocol.token_variables) else {
-            let own = protocol.token_variables.join("` or `");
-            let message = format!("no token for {} found", repository.forge);
-            return Err(setup(message, &format!("set `{TOKEN}` (or `{own}`) in the environment of pinstream")));
-        };
-        let bound = match environment.first(protocol.instance_variables) {
-            Some((variable, value)) => {
-                let url = instance_url(variable, value)?;
-                let api = (protocol.token_api)(variable, &url, &repository.path);
-                UrlOrigin::of(&api.unwrap_or_else(|| (protocol.api)(&url)))
-            }
-            None => self.public_origin(),
-        };
-        if bound.as_ref() != Some(*origin) {
-            let message = match bound {
-                Some(bound) => format!("`{name}` is a token for `{bound}`, but the forge is `{origin}`"),
-                None => format!("the environment does not say that `{name}` is a token for `{origin}`"),
-            };
-            let help = format!("set `{TOKEN}` to a token for that forge, and `{URL}` to `{}`", shown(web));
-            return Err(setup(message, &help));
-        }
-        self.authorization(name, text, TokenSource::Ci)
-    }
-
-    fn public_origin(&self) -> Option<UrlOrigin> {
-        UrlOrigin::of(&self.protocol.public_api()?)
-    }
-
-    fn authorization(&self, name: &str, text: &str, source: TokenSource) -> ForgeResult<HeaderValue> {
-        let value = (self.protocol.authorization)(text.trim(), source);
-        let mut header = HeaderValue::try_from(value).map_err(|_| {
-            setup(format!("`{name}` contains characters that are not allowed in a token"), "set it to the token alone")
-        })?;
-        header.set_sensitive(true);
-        Ok(header)
-    }
+    let message = match bound {
+        Some(bound) => format!("`{name}` is a token for `{bound}`, but the forge is `{origin}`"),
+        None => format!("the environment does not say that `{name}` is a token for `{origin}`"),
+    };
+    Err(setup(message, &format!("set `{TOKEN}` to a token for that forge, and `{URL}` to `{}`", shown(web))))
 }
 
 /// Parses the URL of an instance in `variable`.

@@ -3,6 +3,7 @@
 use serde_json::Value;
 use url::Url;
 
+use crate::http::UrlOrigin;
 use crate::proposal::truncate::TextLimits;
 
 /// Facts about a forge that requests depend on.
@@ -69,6 +70,11 @@ impl ForgeProtocol {
     /// Locates the REST API of the public instance.
     pub(super) fn public_api(&self) -> Option<Url> {
         Some((self.api)(&Url::parse(self.public?).ok()?))
+    }
+
+    /// Returns the origin of that API.
+    pub(super) fn public_origin(&self) -> Option<UrlOrigin> {
+        UrlOrigin::of(&self.public_api()?)
     }
 }
 
