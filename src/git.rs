@@ -16,7 +16,6 @@ mod proposal;
 mod ref_lock;
 mod remote;
 mod repo_path;
-mod reverted;
 pub mod sign;
 mod transport;
 mod tree;

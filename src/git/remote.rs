@@ -19,8 +19,8 @@ use super::branch::BranchName;
 use super::cache::GitCache;
 use super::credential::GitCredentialSources;
 use super::local_state::LocalState;
+use super::lock_history;
 use super::repo_path::RepoPath;
-use super::reverted;
 use super::sign::{Signer, SigningKeySource};
 use super::transport::local::PathRemote;
 use super::transport::{AdvertisedRefs, FetchRequest, ServerRemote};
@@ -214,10 +214,10 @@ impl Remote {
     ) -> Result<Option<BTreeSet<TagId>>, GitError> {
         let tip = Oid::from_str(&tip.0)?;
         match (&self.endpoint, &self.checkout) {
-            (Endpoint::Directory(remote), _) => reverted::reverted(&remote.repository, tip, &self.root, candidates),
+            (Endpoint::Directory(remote), _) => lock_history::reverted(&remote.repository, tip, &self.root, candidates),
             // The cache contains no history.
             (Endpoint::Server(_), Some(checkout)) => match Repository::open(checkout) {
-                Ok(repository) => reverted::reverted(&repository, tip, &self.root, candidates),
+                Ok(repository) => lock_history::reverted(&repository, tip, &self.root, candidates),
                 Err(_) => Ok(None),
             },
             (Endpoint::Server(_), None) => Ok(None),

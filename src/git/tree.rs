@@ -3,13 +3,13 @@
 //! Trees are parsed from their bytes, without a work tree: symbolic links and submodules are refused by their mode, and no
 //! path leaves the repository. Sizes are checked before anything is read.
 
-mod patterns;
-
 use git2::{ObjectType, Odb, Oid};
 
 use super::error::{is_format, shown};
 use super::repo_path::{PARTS_MAX, RepoPath};
 use super::{GitError, RepoFile, RootFiles};
+use crate::formats::FILES_MAX;
+use crate::formats::path::FilePath;
 
 /// The largest tree object, in bytes.
 const TREE_MAX: usize = 64 << 20;
@@ -204,6 +204,36 @@ impl<'r> ObjectStore<'r> {
             }
         }
         Ok(())
+    }
+
+    /// Lists the plain files of a root that match `patterns`. Other entries and invalid paths are skipped.
+    pub(super) fn matching_files(
+        &self,
+        commit: Oid,
+        root: &RepoPath,
+        patterns: &[FilePath],
+    ) -> Result<Vec<String>, GitError> {
+        let (mut found, mut budget) = (Vec::new(), ReadBudget::whole());
+        let Some(directory) = self.directory(self.top(commit)?, root)? else { return Ok(found) };
+        self.walk(directory, root, "", &mut |entry, path| {
+            let directory = below(&root.text(), path.rsplit_once('/').map_or("", |(directory, _)| directory));
+            budget.entry(&directory)?;
+            if std::str::from_utf8(&entry.name).is_err() || RepoPath::parse(path).is_err() {
+                return Ok(false);
+            }
+            match entry.kind() {
+                ObjectKind::Directory => return Ok(patterns.iter().any(|pattern| pattern.may_match_below(path))),
+                ObjectKind::Plain | ObjectKind::Executable if patterns.iter().any(|pattern| pattern.matches(path)) => {
+                    found.push(path.to_owned());
+                }
+                _ => {}
+            }
+            match found.len() > FILES_MAX {
+                true => Err(refuse(&directory, &format!("the globs match more than {FILES_MAX} files"))),
+                false => Ok(false),
+            }
+        })?;
+        Ok(found)
     }
 
     /// Reads a file of at most 16 MiB; none if there is none.

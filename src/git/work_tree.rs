@@ -6,7 +6,7 @@ use std::fs;
 use std::hash::{DefaultHasher, Hasher as _};
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tempfile::NamedTempFile;
@@ -125,8 +125,8 @@ impl WorkTree {
         let lock = (!is_same).then_some((lock::FILE_NAME, lock.as_bytes()));
         let files = files.iter().map(|(path, bytes)| (path.as_str(), bytes.as_slice()));
         let staged = lock.into_iter().chain(files).map(|(path, bytes)| self.stage(path, bytes));
-        for file in staged.collect::<Result<Vec<_>, _>>()? {
-            file.persist()?;
+        for (file, path) in staged.collect::<Result<Vec<_>, _>>()? {
+            persist(file, &path)?;
         }
         self.version().map(Push::Landed)
     }
@@ -136,11 +136,12 @@ impl WorkTree {
     /// # Errors
     /// If it cannot be written.
     pub fn put(&self, path: &str, bytes: &[u8]) -> Result<(), GitError> {
-        self.stage(path, bytes)?.persist()
+        let (file, path) = self.stage(path, bytes)?;
+        persist(file, &path)
     }
 
-    /// Writes a temporary file next to its destination.
-    fn stage(&self, path: &str, bytes: &[u8]) -> Result<StagedFile, GitError> {
+    /// Writes a temporary file next to its destination; returns both.
+    fn stage(&self, path: &str, bytes: &[u8]) -> Result<(NamedTempFile, PathBuf), GitError> {
         let path = self.0.join(path);
         let (directory, name) = (path.parent().unwrap_or(&self.0), path.file_name().unwrap_or_default());
         let write = || -> io::Result<NamedTempFile> {
@@ -154,7 +155,7 @@ impl WorkTree {
             Ok(file)
         };
         let file = write().map_err(|error| local_io("write", &path, &error))?;
-        Ok(StagedFile { file, path })
+        Ok((file, path))
     }
 
     /// Lists the plain files that match `patterns`, without files that Git ignores and nested repositories.
@@ -240,17 +241,8 @@ impl WorkTree {
     }
 }
 
-/// A complete file under a temporary name.
-struct StagedFile {
-    file: NamedTempFile,
-    path: PathBuf,
-}
-
-impl StagedFile {
-    fn persist(self) -> Result<(), GitError> {
-        let Self { file, path } = self;
-        file.persist(&path).map(|_| ()).map_err(|error| local_io("write", &path, &error.error))
-    }
+fn persist(file: NamedTempFile, path: &Path) -> Result<(), GitError> {
+    file.persist(path).map(drop).map_err(|error| local_io("write", path, &error.error))
 }
 
 /// A walk over the files that match the patterns of targets.

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use git2::{Odb, Oid};
+use git2::Oid;
 use jiff::Timestamp;
 
 use super::{Endpoint, Remote, to_commit_id};
@@ -108,18 +108,12 @@ fn proposal_branch(name: &str) -> Result<String, GitError> {
 /// Reads the commit `tip` with the lock of `root`.
 fn read(objects: &ObjectStore<'_>, tip: Oid, root: &RepoPath) -> Result<ProposalBranch, GitError> {
     let lock = objects.lock_id(tip, root)?.map(|id| objects.lock(id)).transpose()?;
-    let mut found = header(&objects.odb, tip)?;
-    found.lock = lock;
-    Ok(found)
-}
-
-/// Parses the bytes of a commit (header lines, an empty line, the message).
-fn header(odb: &Odb<'_>, tip: Oid) -> Result<ProposalBranch, GitError> {
-    let (size, _) = odb.read_header(tip)?;
+    let (size, _) = objects.odb.read_header(tip)?;
     if size > COMMIT_MAX {
         return Err(GitError::Tree { path: tip.to_string(), reason: "the commit is too large".to_owned() });
     }
-    let object = odb.read(tip)?;
+    let object = objects.odb.read(tip)?;
+    // Header lines, an empty line, the message.
     let text = String::from_utf8_lossy(object.data());
     let (header, message) = text.split_once("\n\n").unwrap_or((&text, ""));
     let all = |key: &'static str| {
@@ -131,7 +125,7 @@ fn header(odb: &Odb<'_>, tip: Oid) -> Result<ProposalBranch, GitError> {
         author: all("author").next().and_then(person),
         committer: all("committer").next().and_then(person),
         message: message.to_owned(),
-        lock: None,
+        lock,
     })
 }
 

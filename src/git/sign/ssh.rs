@@ -39,11 +39,11 @@ impl Signer {
         let mut write = || -> io::Result<()> {
             let directory = PrivateDirectory::create(DIRECTORY)?;
             if let Some(text) = text {
-                self.key = directory.write("key", text.reveal())?.into();
+                self.key = directory.write("key", text.reveal(), 0o600)?.into();
                 self.in_agent = PUBLIC.iter().any(|start| text.reveal().starts_with(start));
             }
             if self.passphrase.is_some() {
-                directory.write_program(ASKPASS_NAME, ASKPASS)?;
+                directory.write(ASKPASS_NAME, ASKPASS, 0o700)?;
             }
             self.directory = Some(directory);
             Ok(())
