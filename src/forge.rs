@@ -32,7 +32,6 @@ use error::ForgeResult;
 use gitea::Gitea;
 use github::GitHub;
 use gitlab::GitLab;
-use instance::ForgeEnvironment;
 use protocol::ForgeProtocol;
 use send::{ApiClient, LostAnswer};
 
@@ -105,8 +104,7 @@ impl ForgeApi {
     /// If the environment has no token for the forge, or does not allow it to be sent there.
     pub fn new(publish: &Publish) -> ForgeResult<Self> {
         let kind = publish.repository.forge;
-        let environment = ForgeEnvironment::read(ForgeKind::ALL.map(protocol), environment::var);
-        let instance = instance::find(&publish.repository, protocol(kind), &environment)?;
+        let instance = instance::find(&publish.repository, protocol(kind), &environment::var)?;
         let api = ApiClient::new(instance, publish.into(), Proxies::from_environment())?;
         let client = match kind {
             ForgeKind::GitHub => ForgeClient::GitHub(GitHub { api, cache: Mutex::default() }),

@@ -126,7 +126,7 @@ impl Azure {
 
     pub(super) async fn write(&self, known: &ForgeProposal, title: &str, body: &str) -> ForgeResult<ForgeProposal> {
         let body = json!({"title": title, "description": body});
-        let answer = self.api.take(ApiCall::set(Method::PATCH, self.api.proposal(known, &[]), &body)).await?;
+        let answer = self.api.update(Method::PATCH, known, &body).await?;
         self.parse(&answer)
     }
 
@@ -135,7 +135,7 @@ impl Azure {
         let thread = json!({"comments": [comment], "status": "closed"});
         self.api.comment(self.api.proposal(proposal, &["threads"]), &thread).await?;
         let body = json!({"status": "abandoned", "description": body});
-        self.api.take(ApiCall::set(Method::PATCH, self.api.proposal(proposal, &[]), &body)).await.map(drop)
+        self.api.update(Method::PATCH, proposal, &body).await.map(drop)
     }
 
     fn parse(&self, item: &Value) -> ForgeResult<ForgeProposal> {
@@ -145,11 +145,6 @@ impl Azure {
     fn proposal(&self, item: &Value) -> Option<ForgeProposal> {
         let text = |key: &str| item[key].as_str().map(str::to_owned);
         let body = text("description").unwrap_or_default();
-        let state = match item["status"].as_str()? {
-            "active" => ProposalState::Open,
-            "completed" => ProposalState::Merged,
-            _ => ProposalState::of_closed(&body),
-        };
         let number = item["pullRequestId"].as_u64()?;
         if let Some(creator) = item["createdBy"]["id"].as_str() {
             lock(&self.creators).insert(number, creator.to_owned());
@@ -161,7 +156,7 @@ impl Azure {
             number,
             url: self.api.url_of_api(&page.collect::<Vec<_>>(), &[]).to_string(),
             branch: item["sourceRefName"].as_str()?.strip_prefix("refs/heads/")?.to_owned(),
-            state,
+            state: protocol::state(item["status"].as_str()?, "active", "completed", &body),
             head: item["lastMergeSourceCommit"]["commitId"].as_str().map(str::to_owned),
             title: text("title")?,
             body,

@@ -127,7 +127,7 @@ impl Bitbucket {
         let reviewers = now["reviewers"].as_array().into_iter().flatten();
         let reviewers: Vec<Value> = reviewers.filter_map(|user| user["uuid"].as_str()).map(account).collect();
         let body = json!({"title": title, "description": hide(body), "reviewers": reviewers});
-        let answer = self.api.take(ApiCall::set(Method::PUT, self.api.proposal(known, &[]), &body)).await?;
+        let answer = self.api.update(Method::PUT, known, &body).await?;
         self.parse(&answer)
     }
 
@@ -153,16 +153,11 @@ fn api(web: &Url) -> Url {
 fn proposal(item: &Value) -> Option<ForgeProposal> {
     let raw = item["summary"]["raw"].as_str().or(item["description"].as_str());
     let body = unhide(raw.unwrap_or_default());
-    let state = match item["state"].as_str()? {
-        "OPEN" => ProposalState::Open,
-        "MERGED" => ProposalState::Merged,
-        _ => ProposalState::of_closed(&body),
-    };
     Some(ForgeProposal {
         number: item["id"].as_u64()?,
         url: item["links"]["html"]["href"].as_str()?.to_owned(),
         branch: item["source"]["branch"]["name"].as_str()?.to_owned(),
-        state,
+        state: protocol::state(item["state"].as_str()?, "OPEN", "MERGED", &body),
         head: item["source"]["commit"]["hash"].as_str().map(str::to_owned),
         title: item["title"].as_str()?.to_owned(),
         body,

@@ -58,20 +58,14 @@ impl Gitea {
         let mut all: Vec<ForgeProposal> = Vec::new();
         let mut is_complete = false;
         for state in ["open", "all"] {
-            let mut seen = 0;
-            for page in 1..=PAGES {
-                let page = page.to_string();
-                let url = self.api.proposals(&[("state", state), ("limit", PAGE), ("page", &page)]);
-                let (items, total) = self.list(url, "a list of pull requests").await?;
+            let list = self.api.proposals(&[("state", state)]);
+            let read = self.read_pages(&list, "a list of pull requests", |items| {
                 for item in items.iter().filter(|item| is_own(item) && item["base"]["ref"] == base) {
                     all.push(self.parse(item)?);
                 }
-                seen += items.len();
-                is_complete = items.is_empty() || total.is_some_and(|total| seen >= total);
-                if is_complete || branches.iter().all(|branch| all.iter().any(|found| found.branch == *branch)) {
-                    break;
-                }
-            }
+                Ok(branches.iter().all(|branch| all.iter().any(|found| found.branch == *branch)))
+            });
+            is_complete = read.await?;
         }
         let is_missing = |branch: &&String| !is_complete && !all.iter().any(|found| found.branch == **branch);
         for branch in branches.iter().filter(is_missing).collect::<Vec<_>>() {
@@ -147,40 +141,22 @@ impl Gitea {
 
     pub(super) async fn write(&self, known: &ForgeProposal, title: &str, body: &str) -> ForgeResult<ForgeProposal> {
         let title = draft_title(DRAFT, title, known.is_draft);
-        let answer = self.patch(known, &json!({"title": title, "body": body})).await?;
+        let answer = self.api.update(Method::PATCH, known, &json!({"title": title, "body": body})).await?;
         self.parse(&answer)
     }
 
     pub(super) async fn close(&self, proposal: &ForgeProposal, body: &str, comment: &str) -> ForgeResult<()> {
         let url = self.api.url(&["issues", &proposal.number.to_string(), "comments"], &[]);
         self.api.comment(url, &json!({"body": comment})).await?;
-        self.patch(proposal, &json!({"state": "closed", "body": body})).await.map(drop)
-    }
-
-    async fn patch(&self, proposal: &ForgeProposal, body: &Value) -> ForgeResult<Value> {
-        self.api.take(ApiCall::set(Method::PATCH, self.api.proposal(proposal, &[]), body)).await
+        self.api.update(Method::PATCH, proposal, &json!({"state": "closed", "body": body})).await.map(drop)
     }
 
     /// Looks up the ids of the labels; returns a note for each that does not exist.
     async fn labels(&self) -> ForgeResult<(Vec<u64>, Vec<String>)> {
-        if self.api.options.labels.is_empty() {
-            return Ok((Vec::new(), Vec::new()));
-        }
         let cached = lock(&self.cache).labels.clone();
         let known = match cached {
             Some(known) => known,
-            None => {
-                let mut labels = BTreeMap::new();
-                let owner = self.api.instance.repository.split('/').next().unwrap_or_default();
-                let of_owner = self.api.url_of_api(&["orgs", owner, "labels"], &[]);
-                for url in [self.api.url(&["labels"], &[]), of_owner] {
-                    if !self.api.options.labels.iter().all(|name| labels.contains_key(name)) {
-                        self.read_labels(&url, &mut labels).await?;
-                    }
-                }
-                lock(&self.cache).labels = Some(labels.clone());
-                labels
-            }
+            None => self.read_labels().await?,
         };
         let (mut ids, mut notes) = (Vec::new(), Vec::new());
         for name in &self.api.options.labels {
@@ -192,37 +168,53 @@ impl Gitea {
         Ok((ids, notes))
     }
 
-    /// Reads the labels of a repository or organization; an owner that is not an organization has none.
-    async fn read_labels(&self, all: &Url, labels: &mut BTreeMap<String, u64>) -> ForgeResult<()> {
-        let mut seen = 0;
-        for page in 1..=PAGES {
-            let mut url = all.clone();
-            url.query_pairs_mut().extend_pairs([("limit", PAGE), ("page", &page.to_string())]);
-            let (items, total) = match self.list(url, "a list of labels").await {
-                Err(ForgeError::NotFound { .. }) => return Ok(()),
-                result => result?,
-            };
-            for item in &items {
-                if let (Some(name), Some(id)) = (item["name"].as_str(), item["id"].as_u64()) {
-                    labels.entry(name.to_owned()).or_insert(id);
-                }
+    /// Reads the labels of the repository, then those of the organization if some are missing; an owner that is not an
+    /// organization has none.
+    async fn read_labels(&self) -> ForgeResult<BTreeMap<String, u64>> {
+        let mut labels = BTreeMap::new();
+        let owner = self.api.instance.repository.split('/').next().unwrap_or_default();
+        for url in [self.api.url(&["labels"], &[]), self.api.url_of_api(&["orgs", owner, "labels"], &[])] {
+            if self.api.options.labels.iter().all(|name| labels.contains_key(name)) {
+                break;
             }
-            seen += items.len();
-            if items.is_empty() || total.is_some_and(|total| seen >= total) {
-                return Ok(());
+            let read = self.read_pages(&url, "a list of labels", |items| {
+                for item in items {
+                    if let (Some(name), Some(id)) = (item["name"].as_str(), item["id"].as_u64()) {
+                        labels.entry(name.to_owned()).or_insert(id);
+                    }
+                }
+                Ok(false)
+            });
+            match read.await {
+                Ok(_) | Err(ForgeError::NotFound { .. }) => {}
+                Err(error) => return Err(error),
             }
         }
-        Ok(())
+        lock(&self.cache).labels = Some(labels.clone());
+        Ok(labels)
     }
 
-    /// Reads a page of a list; returns its items and the length of the whole list, if the forge sent it.
-    async fn list(&self, url: Url, expected: &str) -> ForgeResult<(Vec<Value>, Option<usize>)> {
-        let reply = self.api.ask(ApiCall::get(url)).await?;
-        let total = reply.total;
-        match self.api.accept(reply)? {
-            Value::Array(items) => Ok((items, total)),
-            _ => Err(self.api.unreadable(expected)),
+    /// Reads a list page by page until `take` has enough; returns true if it has no more pages.
+    async fn read_pages(
+        &self,
+        list: &Url,
+        expected: &str,
+        mut take: impl FnMut(&[Value]) -> ForgeResult<bool>,
+    ) -> ForgeResult<bool> {
+        let mut seen = 0;
+        for page in 1..=PAGES {
+            let mut url = list.clone();
+            url.query_pairs_mut().extend_pairs([("limit", PAGE), ("page", &page.to_string())]);
+            let reply = self.api.ask(ApiCall::get(url)).await?;
+            let total = reply.total;
+            let Value::Array(items) = self.api.accept(reply)? else { return Err(self.api.unreadable(expected)) };
+            seen += items.len();
+            let is_complete = items.is_empty() || total.is_some_and(|total| seen >= total);
+            if take(&items)? || is_complete {
+                return Ok(is_complete);
+            }
         }
+        Ok(false)
     }
 
     fn parse(&self, item: &Value) -> ForgeResult<ForgeProposal> {

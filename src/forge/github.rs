@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::sync::Mutex;
 
 use reqwest::Method;
-use serde_json::{Value, json};
+use serde_json::json;
 use url::Url;
 
 use super::error::{ForgeError, ForgeResult};
@@ -101,7 +101,7 @@ impl GitHub {
     }
 
     pub(super) async fn write(&self, known: &ForgeProposal, title: &str, body: &str) -> ForgeResult<ForgeProposal> {
-        let answer = self.patch(known, &json!({"title": title, "body": body})).await?;
+        let answer = self.api.update(Method::PATCH, known, &json!({"title": title, "body": body})).await?;
         let state = match answer["state"].as_str() {
             Some("open") => ProposalState::Open,
             Some(_) if answer["merged"] == true => ProposalState::Merged,
@@ -114,7 +114,7 @@ impl GitHub {
     pub(super) async fn close(&self, proposal: &ForgeProposal, body: &str, comment: &str) -> ForgeResult<()> {
         let url = self.api.url(&["issues", &proposal.number.to_string(), "comments"], &[]);
         self.api.comment(url, &json!({"body": comment})).await?;
-        self.patch(proposal, &json!({"state": "closed", "body": body})).await.map(drop)
+        self.api.update(Method::PATCH, proposal, &json!({"state": "closed", "body": body})).await.map(drop)
     }
 
     /// Creates a commit that GitHub signs, and therefore shows as verified.
@@ -155,10 +155,6 @@ impl GitHub {
             });
         };
         Ok(SignedByForge { id: id.to_owned(), payload, signature })
-    }
-
-    async fn patch(&self, proposal: &ForgeProposal, body: &Value) -> ForgeResult<Value> {
-        self.api.take(ApiCall::set(Method::PATCH, self.api.proposal(proposal, &[]), body)).await
     }
 }
 

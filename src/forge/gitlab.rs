@@ -99,7 +99,7 @@ impl GitLab {
 
     pub(super) async fn write(&self, known: &ForgeProposal, title: &str, body: &str) -> ForgeResult<ForgeProposal> {
         let body = json!({"title": draft_title(DRAFT, title, known.is_draft), "description": body});
-        let answer = self.api.take(ApiCall::set(Method::PUT, self.api.proposal(known, &[]), &body)).await?;
+        let answer = self.api.update(Method::PUT, known, &body).await?;
         self.parse(&answer)
     }
 
@@ -107,7 +107,7 @@ impl GitLab {
         let note = json!({"body": comment});
         self.api.comment(self.api.proposal(proposal, &["notes"]), &note).await?;
         let body = json!({"state_event": "close", "description": body});
-        self.api.take(ApiCall::set(Method::PUT, self.api.proposal(proposal, &[]), &body)).await.map(drop)
+        self.api.update(Method::PUT, proposal, &body).await.map(drop)
     }
 
     /// Looks up the ids of the reviewers; returns a note for each that does not exist.

@@ -4,14 +4,12 @@
 //! Therefore only the environment binds a token to an origin, and the settings can only agree. Sources: the variables
 //! documented by GitHub Actions, GitLab CI, Forgejo Actions, Bitbucket Pipelines and Azure Pipelines.
 
-use std::collections::BTreeMap;
-
 use reqwest::header::HeaderValue;
 use url::Url;
 
 use super::error::{ForgeError, ForgeResult};
 use super::protocol::{ForgeProtocol, TokenSource};
-use crate::http::{Redactor, Secret, UrlOrigin};
+use crate::http::{Redactor, UrlOrigin};
 use crate::model::settings::publish::ForgeRepository;
 
 /// The operator's token.
@@ -21,30 +19,8 @@ pub(super) const URL: &str = "PINSTREAM_FORGE_URL";
 
 const EXAMPLE: &str = "use a URL without credentials, e.g. `https://git.acme.example`";
 
-/// Environment variables of forges: tokens, and the instances they may be sent to. Cannot be printed.
-#[derive(Clone, Default)]
-pub(super) struct ForgeEnvironment(BTreeMap<&'static str, Secret>);
-
-impl ForgeEnvironment {
-    /// Reads pinstream's own variables and those of `protocols`.
-    pub(super) fn read<'a>(
-        protocols: impl IntoIterator<Item = &'a ForgeProtocol>,
-        var: impl Fn(&str) -> Option<String>,
-    ) -> Self {
-        let of_ci = protocols.into_iter().flat_map(|one| one.token_variables.iter().chain(one.instance_variables));
-        let names = of_ci.copied().chain([TOKEN, URL]);
-        Self(names.filter_map(|name| Some((name, Secret::new(var(name)?)))).collect())
-    }
-
-    fn get(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(Secret::reveal)
-    }
-
-    /// Returns the first of `names` that is set, with its value.
-    fn first(&self, names: &[&'static str]) -> Option<(&'static str, &str)> {
-        names.iter().find_map(|name| Some((*name, self.get(name)?)))
-    }
-}
+/// Reads a variable of the environment.
+pub(super) type Variables<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 /// A forge that requests may be sent to.
 pub(super) struct ForgeInstance {
@@ -82,9 +58,9 @@ impl ForgeInstance {
 pub(super) fn find(
     repository: &ForgeRepository,
     protocol: &'static ForgeProtocol,
-    environment: &ForgeEnvironment,
+    variables: Variables<'_>,
 ) -> ForgeResult<ForgeInstance> {
-    let operator = environment.get(URL).map(|text| instance_url(URL, text)).transpose()?;
+    let operator = variables(URL).map(|text| instance_url(URL, &text)).transpose()?;
     let web = match (&repository.url, &operator) {
         (Some(url), Some(own)) if UrlOrigin::of(url) != UrlOrigin::of(own) => {
             let message = format!("`url` is `{}`, but `{URL}` names another forge", shown(url));
@@ -105,7 +81,7 @@ pub(super) fn find(
         return Err(setup(format!("refusing to send a token to `{origin}` unencrypted"), &help));
     }
     let is_named = operator.is_some();
-    let (name, text, source) = match environment.get(TOKEN) {
+    let (name, text, source) = match variables(TOKEN) {
         // A token of the operator is for the instance that the operator named, and for the public one.
         Some(_) if repository.url.is_some() && !is_named && protocol.public_origin().as_ref() != Some(&origin) => {
             let message =
@@ -116,7 +92,7 @@ pub(super) fn find(
         }
         Some(text) => (TOKEN, text, TokenSource::Operator),
         None => {
-            let (name, text) = ci_token(repository, protocol, environment, &origin, &web)?;
+            let (name, text) = ci_token(repository, protocol, variables, &origin, &web)?;
             (name, text, TokenSource::Ci)
         }
     };
@@ -128,21 +104,22 @@ pub(super) fn find(
 }
 
 /// Finds the token of the forge's own CI and its name, if that CI belongs to the same instance.
-fn ci_token<'a>(
+fn ci_token(
     repository: &ForgeRepository,
     protocol: &ForgeProtocol,
-    environment: &'a ForgeEnvironment,
+    variables: Variables<'_>,
     origin: &UrlOrigin,
     web: &Url,
-) -> ForgeResult<(&'static str, &'a str)> {
-    let Some((name, text)) = environment.first(protocol.token_variables) else {
+) -> ForgeResult<(&'static str, String)> {
+    let first = |names: &[&'static str]| names.iter().find_map(|name| Some((*name, variables(name)?)));
+    let Some((name, text)) = first(protocol.token_variables) else {
         let own = protocol.token_variables.join("` or `");
         let message = format!("no token for {} found", repository.forge);
         return Err(setup(message, &format!("set `{TOKEN}` (or `{own}`) in the environment of pinstream")));
     };
-    let bound = match environment.first(protocol.instance_variables) {
+    let bound = match first(protocol.instance_variables) {
         Some((variable, value)) => {
-            let url = instance_url(variable, value)?;
+            let url = instance_url(variable, &value)?;
             let api = (protocol.token_api)(variable, &url, &repository.path);
             UrlOrigin::of(&api.unwrap_or_else(|| (protocol.api)(&url)))
         }

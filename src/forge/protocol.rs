@@ -4,6 +4,7 @@ use serde_json::Value;
 use url::Url;
 
 use crate::http::UrlOrigin;
+use crate::proposal::draft::ProposalState;
 use crate::proposal::truncate::TextLimits;
 
 /// Facts about a forge that requests depend on.
@@ -75,6 +76,15 @@ impl ForgeProtocol {
     /// Returns the origin of that API.
     pub(super) fn public_origin(&self) -> Option<UrlOrigin> {
         UrlOrigin::of(&self.public_api()?)
+    }
+}
+
+/// Converts the state of a proposal with this body; all states but `open` and `merged` are closed ones.
+pub(super) fn state(name: &str, open: &str, merged: &str, body: &str) -> ProposalState {
+    match name {
+        _ if name == open => ProposalState::Open,
+        _ if name == merged => ProposalState::Merged,
+        _ => ProposalState::of_closed(body),
     }
 }
 

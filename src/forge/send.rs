@@ -90,7 +90,7 @@ impl<'a> ApiCall<'a> {
 /// may have been sent has an unclear result.
 fn transport_failure(error: &HttpError, is_repeatable: bool) -> AttemptOutcome<ApiReply, LostAnswer> {
     let is_unclear = error.may_be_sent() && !is_repeatable;
-    let failure = ForgeError::of_http(&error);
+    let failure = ForgeError::of_http(error);
     match error.scope() {
         ErrorScope::Transient | ErrorScope::Host if is_unclear => AttemptOutcome::Failed(LostAnswer::Unclear(failure)),
         ErrorScope::Transient => AttemptOutcome::Retry { error: failure.into(), after: None },
@@ -155,6 +155,14 @@ impl ApiClient {
     pub(super) async fn take(&self, call: ApiCall<'_>) -> ForgeResult<Value> {
         let reply = self.ask(call).await?;
         self.accept(reply)
+    }
+
+    /// Changes a proposal, and returns it.
+    ///
+    /// # Errors
+    /// If no response arrives, or the status is not a success.
+    pub(super) async fn update(&self, method: Method, known: &ForgeProposal, body: &Value) -> ForgeResult<Value> {
+        self.take(ApiCall::set(method, self.proposal(known, &[]), body)).await
     }
 
     /// Adds a comment. A lost response is not an error: the comment may exist, and it is not essential.
@@ -336,11 +344,10 @@ fn rate_limit(status: StatusCode, headers: &HeaderMap, said: &str) -> Option<Opt
         Some(Duration::from_secs(u64::try_from(seconds - now.as_second()).unwrap_or(0)))
     };
     let is_secondary = said.contains("secondary rate limit");
+    let until_reset = after.or_else(|| is_used_up.then(reset).flatten());
     match status.as_u16() {
-        429 => Some(after.or_else(|| is_used_up.then(reset).flatten()).or(is_secondary.then_some(SECONDARY_LIMIT))),
-        403 if after.is_some() || is_used_up || is_secondary => {
-            Some(after.or_else(|| is_used_up.then(reset).flatten()).or(Some(SECONDARY_LIMIT)))
-        }
+        429 => Some(until_reset.or(is_secondary.then_some(SECONDARY_LIMIT))),
+        403 if after.is_some() || is_used_up || is_secondary => Some(until_reset.or(Some(SECONDARY_LIMIT))),
         503 if after.is_some() => Some(after),
         _ => None,
     }

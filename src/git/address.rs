@@ -50,7 +50,7 @@ impl RemoteScheme {
 /// The address of a remote, without credentials in its text.
 #[derive(Clone)]
 pub(super) struct RemoteAddress {
-    route: RemoteRoute,
+    pub(super) route: RemoteRoute,
     url: String,
     user: Option<String>,
     password: Option<Secret>,
@@ -154,10 +154,6 @@ impl RemoteAddress {
         }
         let (url, user, host) = (text.to_owned(), Some(user.to_owned()), host.to_owned());
         Ok(Self { route: RemoteRoute::Server(RemoteScheme::Ssh), url, user, password: None, host, port: None })
-    }
-
-    pub(super) fn route(&self) -> &RemoteRoute {
-        &self.route
     }
 
     /// Returns the address for libgit2, without credentials.

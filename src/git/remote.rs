@@ -84,7 +84,7 @@ impl Remote {
         limit_process(setup.timeout, authorities.as_deref())?;
         let local_state = LocalState::new(&setup.state, address.url());
         let signing = setup.credentials.signing.clone();
-        let endpoint = match address.route() {
+        let endpoint = match &address.route {
             RemoteRoute::Directory(path) => Endpoint::Directory(Box::new(PathRemote::open(path, address.shown())?)),
             RemoteRoute::Server(_) => {
                 let cache = GitCache::open(&setup.cache, address.url(), setup.checkout.as_deref())?;

@@ -109,11 +109,10 @@ impl<E: Clone> HostLimiter<E> {
             let wait = {
                 let now = now();
                 let mut state = lock(&self.state);
-                if let Some(open) = state.open.take_if(|open| open.until > now) {
-                    state.open = Some(open.clone());
-                    return Err(open);
+                state.open.take_if(|open| open.until <= now);
+                if let Some(open) = &state.open {
+                    return Err(open.clone());
                 }
-                state.open = None;
                 let wait = state.not_before.saturating_sub(now);
                 if wait.is_zero() {
                     if state.is_throttled {

@@ -84,13 +84,9 @@ impl ProxyRules {
 impl NoProxyRule {
     fn parse(text: &str) -> Self {
         let text = text.to_ascii_lowercase();
-        let (text, port) = match text.rsplit_once(':') {
-            Some((host, port)) if !host.contains(':') || host.ends_with(']') => match port.parse() {
-                Ok(port) => (host, Some(port)),
-                Err(_) => (text.as_str(), None),
-            },
-            _ => (text.as_str(), None),
-        };
+        let place = text.rsplit_once(':').filter(|(host, _)| !host.contains(':') || host.ends_with(']'));
+        let place = place.and_then(|(host, port)| Some((host, Some(port.parse().ok()?))));
+        let (text, port) = place.unwrap_or((&text, None));
         let bare = text.trim_start_matches('[').trim_end_matches(']');
         let network = match bare.split_once('/') {
             Some((address, bits)) => address.parse().ok().zip(bits.parse().ok()),

@@ -4,7 +4,7 @@ use openssl::sha::sha256;
 use serde::Deserialize;
 
 use super::content::{
-    RawSignature, SEVERAL_MAX, SignatureFlaw, approves_by_payload, approves_by_statement, decode, pem, read,
+    BundleContent, RawSignature, SEVERAL_MAX, SignatureFlaw, approves_by_payload, approves_by_statement, decode, pem,
 };
 use super::crypto::{EcdsaSignature, P256Key};
 use crate::model::image::{Digest, NameError};
@@ -17,7 +17,8 @@ const FILE_MAX: usize = 64 << 10;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyFile {
     keys: Vec<P256Key>,
-    id: Digest,
+    /// Digest of the file; equal digests mean equal keys.
+    pub(super) id: Digest,
 }
 
 impl KeyFile {
@@ -52,11 +53,6 @@ impl KeyFile {
         Ok(Self { keys, id: Digest::sha256(bytes) })
     }
 
-    /// Returns the digest of the file; equal digests mean equal keys.
-    pub(super) fn id(&self) -> &Digest {
-        &self.id
-    }
-
     /// Checks that `signed` is a valid signature of `digest`.
     ///
     /// # Errors
@@ -72,14 +68,13 @@ impl KeyFile {
     }
 
     fn verify_bundle(&self, digest: &Digest, bundle: &[u8]) -> Result<(), SignatureFlaw> {
-        match read(bundle)? {
-            KeyBundle { envelope: Some(envelope), message: None } => self.verify_envelope(digest, &envelope),
-            KeyBundle { envelope: None, message: Some(message) } => {
+        match BundleContent::read(bundle)? {
+            BundleContent::Envelope(envelope) => self.verify_envelope(digest, &envelope),
+            BundleContent::Signature(SignedDigest { signature }) => {
                 // The signed hash is the digest itself, whatever else the bundle contains.
                 let hash = digest.as_str().strip_prefix("sha256:").and_then(from_hex).ok_or(SignatureFlaw::Image)?;
-                self.verify_hash(&hash, &message.signature)
+                self.verify_hash(&hash, &signature)
             }
-            KeyBundle { .. } => Err(SignatureFlaw::Unreadable("expected either an envelope or a signature")),
         }
     }
 
@@ -105,17 +100,9 @@ impl KeyFile {
     }
 }
 
-/// The parts of a Sigstore bundle that a key needs.
+/// A signature of the digest of a manifest.
 #[derive(Deserialize)]
-struct KeyBundle {
-    #[serde(rename = "dsseEnvelope")]
-    envelope: Option<Envelope>,
-    #[serde(rename = "messageSignature")]
-    message: Option<MessageSignature>,
-}
-
-#[derive(Deserialize)]
-struct MessageSignature {
+struct SignedDigest {
     signature: String,
 }
 

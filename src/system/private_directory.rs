@@ -28,19 +28,14 @@ impl PrivateDirectory {
     /// If no directory can be created.
     pub fn create(prefix: &str) -> io::Result<Self> {
         let runtime = environment::var("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|path| path.is_absolute());
-        let parents = runtime.into_iter().chain([environment::temporary_directory()]);
-        let mut last = io::Error::from(io::ErrorKind::NotFound);
-        for parent in parents {
-            sweep(&parent, prefix);
-            match Self::create_in(&parent, prefix) {
-                Ok(directory) => return Ok(directory),
-                Err(error) => last = error,
-            }
+        match runtime.and_then(|parent| Self::create_in(&parent, prefix).ok()) {
+            Some(directory) => Ok(directory),
+            None => Self::create_in(&environment::temporary_directory(), prefix),
         }
-        Err(last)
     }
 
     fn create_in(parent: &Path, prefix: &str) -> io::Result<Self> {
+        sweep(parent, prefix);
         // Short: the path of an agent's socket has at most 107 bytes.
         let path = parent.join(format!("{prefix}{:08x}", fastrand::u32(..)));
         DirBuilder::new().mode(0o700).create(&path)?;

@@ -7,8 +7,9 @@ use serde_json::{Map, Value, json};
 
 use super::{GitHub, OptionIds, PULLS, endpoint};
 use crate::forge::error::{ForgeError, ForgeResult};
+use crate::forge::protocol;
 use crate::forge::send::{ApiCall, ApiReply};
-use crate::proposal::draft::{ForgeProposal, ProposalOptions, ProposalState};
+use crate::proposal::draft::{ForgeProposal, ProposalOptions};
 use crate::system::lock;
 use crate::text::escape;
 
@@ -220,16 +221,11 @@ impl OptionIds {
 fn proposal(node: &Value) -> Option<ForgeProposal> {
     let text = |key: &str| node[key].as_str().map(str::to_owned);
     let body = text("body").unwrap_or_default();
-    let state = match node["state"].as_str()? {
-        "OPEN" => ProposalState::Open,
-        "MERGED" => ProposalState::Merged,
-        _ => ProposalState::of_closed(&body),
-    };
     Some(ForgeProposal {
         number: node["number"].as_u64()?,
         url: text("url")?,
         branch: text("headRefName")?,
-        state,
+        state: protocol::state(node["state"].as_str()?, "OPEN", "MERGED", &body),
         head: text("headRefOid"),
         title: text("title")?,
         body,

@@ -10,8 +10,7 @@ fn found(kind: ForgeKind, url: Option<&str>, variables: &[(&str, &str)]) -> Stri
     let repository = if kind == ForgeKind::Azure { "acme/images/deploy" } else { "acme/deploy" };
     let repository = ForgeRepository { forge: kind, path: repository.to_owned(), url };
     let var = |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
-    let environment = ForgeEnvironment::read(ForgeKind::ALL.map(protocol), var);
-    match find(&repository, protocol(kind), &environment) {
+    match find(&repository, protocol(kind), &var) {
         Ok(instance) => {
             let header = instance.header(&instance.origin).unwrap().to_str().unwrap().to_owned();
             let reach = if instance.is_named { ", named" } else { "" };
@@ -178,6 +177,5 @@ fn t22_a_token_header_is_sensitive() {
 fn github() -> ForgeInstance {
     let repository = ForgeRepository { forge: ForgeKind::GitHub, path: "acme/deploy".to_owned(), url: None };
     let var = |name: &str| (name == TOKEN).then(|| "t".to_owned());
-    let environment = ForgeEnvironment::read([protocol(ForgeKind::GitHub)], var);
-    find(&repository, protocol(ForgeKind::GitHub), &environment).unwrap()
+    find(&repository, protocol(ForgeKind::GitHub), &var).unwrap()
 }
