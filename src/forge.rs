@@ -181,10 +181,10 @@ impl ForgeApi {
     pub async fn commit(&self, parent: &CommitId, message: &str, staged: &StagedCommit) -> ForgeResult<SignedByForge> {
         match &self.client {
             ForgeClient::GitHub(client) => client.commit(parent, message, staged).await,
-            _ => Err(ForgeError::Unable {
-                message: format!("{} has no API that creates signed commits", self.kind),
-                help: "sign with a key: `sign = \"ssh\"` or `\"openpgp\"`".to_owned(),
-            }),
+            _ => Err(ForgeError::new(
+                format!("{} has no API that creates signed commits", self.kind),
+                "sign with a key: `sign = \"ssh\"` or `\"openpgp\"`",
+            )),
         }
     }
 

@@ -10,7 +10,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use url::Url;
 
-use super::error::{ForgeError, ForgeResult};
+use super::error::ForgeResult;
 use super::instance;
 use super::pages::PAGES;
 use super::protocol::{self, ForgeProtocol};
@@ -186,8 +186,8 @@ impl Gitea {
                 Ok(false)
             });
             match read.await {
-                Ok(_) | Err(ForgeError::NotFound { .. }) => {}
-                Err(error) => return Err(error),
+                Err(error) if !error.is_not_found => return Err(error),
+                Ok(_) | Err(_) => {}
             }
         }
         lock(&self.cache).labels = Some(labels.clone());

@@ -146,13 +146,11 @@ impl GitHub {
             (commit["sha"].as_str(), text("payload"), text("signature"), verification["verified"] == true)
         else {
             let reason = escape::terminal(verification["reason"].as_str().unwrap_or("no reason given"));
-            return Err(ForgeError::Unable {
-                message: format!("GitHub did not sign the commit: {reason}"),
-                help:
-                    "use the `GITHUB_TOKEN` of Actions or the token of a GitHub App, for which alone GitHub signs; or \
-                       sign with a key"
-                        .to_owned(),
-            });
+            return Err(ForgeError::new(
+                format!("GitHub did not sign the commit: {reason}"),
+                "use the `GITHUB_TOKEN` of Actions or the token of a GitHub App, for which alone GitHub signs; or sign \
+                 with a key",
+            ));
         };
         Ok(SignedByForge { id: id.to_owned(), payload, signature })
     }

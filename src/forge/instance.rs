@@ -64,21 +64,24 @@ pub(super) fn find(
     let web = match (&repository.url, &operator) {
         (Some(url), Some(own)) if UrlOrigin::of(url) != UrlOrigin::of(own) => {
             let message = format!("`url` is `{}`, but `{URL}` names another forge", shown(url));
-            return Err(setup(message, &format!("correct one of them; tokens are sent only to `{URL}`")));
+            return Err(ForgeError::new(message, &format!("correct one of them; tokens are sent only to `{URL}`")));
         }
         (Some(url), _) => url.clone(),
         (None, Some(own)) => own.clone(),
         (None, None) => protocol.public.and_then(|url| Url::parse(url).ok()).ok_or_else(|| {
             let forge = repository.forge;
-            setup(format!("{forge} has no public instance"), &format!("add `url` to `[publish.{}]`", forge.key()))
+            ForgeError::new(
+                format!("{forge} has no public instance"),
+                &format!("add `url` to `[publish.{}]`", forge.key()),
+            )
         })?,
     };
     let api = (protocol.api)(&web);
-    let origin =
-        UrlOrigin::of(&api).ok_or_else(|| setup("the URL of the forge has no host", "correct `url` in `[publish]`"))?;
+    let origin = UrlOrigin::of(&api)
+        .ok_or_else(|| ForgeError::new("the URL of the forge has no host", "correct `url` in `[publish]`"))?;
     if !origin.secure && operator.is_none() {
         let help = format!("use `https://`, or set `{URL}` to `{}`", shown(&web));
-        return Err(setup(format!("refusing to send a token to `{origin}` unencrypted"), &help));
+        return Err(ForgeError::new(format!("refusing to send a token to `{origin}` unencrypted"), &help));
     }
     let is_named = operator.is_some();
     let (name, text, source) = match variables(TOKEN) {
@@ -88,7 +91,7 @@ pub(super) fn find(
                 format!("`{TOKEN}` is not sent to `{origin}`: a URL in `pinstream.toml` alone does not authorize that");
             let help =
                 format!("if you trust this forge, set `{URL}` to `{}` in the environment of the token", shown(&web));
-            return Err(setup(message, &help));
+            return Err(ForgeError::new(message, &help));
         }
         Some(text) => (TOKEN, text, TokenSource::Operator),
         None => {
@@ -97,7 +100,10 @@ pub(super) fn find(
         }
     };
     let mut authorization = HeaderValue::try_from((protocol.authorization)(text.trim(), source)).map_err(|_| {
-        setup(format!("`{name}` contains characters that are not allowed in a token"), "set it to the token alone")
+        ForgeError::new(
+            format!("`{name}` contains characters that are not allowed in a token"),
+            "set it to the token alone",
+        )
     })?;
     authorization.set_sensitive(true);
     Ok(ForgeInstance { protocol, repository: repository.path.clone(), web, api, origin, is_named, authorization })
@@ -115,7 +121,7 @@ fn ci_token(
     let Some((name, text)) = first(protocol.token_variables) else {
         let own = protocol.token_variables.join("` or `");
         let message = format!("no token for {} found", repository.forge);
-        return Err(setup(message, &format!("set `{TOKEN}` (or `{own}`) in the environment of pinstream")));
+        return Err(ForgeError::new(message, &format!("set `{TOKEN}` (or `{own}`) in the environment of pinstream")));
     };
     let bound = match first(protocol.instance_variables) {
         Some((variable, value)) => {
@@ -132,7 +138,7 @@ fn ci_token(
         Some(bound) => format!("`{name}` is a token for `{bound}`, but the forge is `{origin}`"),
         None => format!("the environment does not say that `{name}` is a token for `{origin}`"),
     };
-    Err(setup(message, &format!("set `{TOKEN}` to a token for that forge, and `{URL}` to `{}`", shown(web))))
+    Err(ForgeError::new(message, &format!("set `{TOKEN}` to a token for that forge, and `{URL}` to `{}`", shown(web))))
 }
 
 /// Parses the URL of an instance in `variable`.
@@ -141,15 +147,11 @@ fn instance_url(variable: &str, text: &str) -> ForgeResult<Url> {
         let is_bare = url.username().is_empty() && url.password().is_none() && url.query().is_none();
         matches!(url.scheme(), "https" | "http") && url.has_host() && is_bare
     });
-    url.ok_or_else(|| setup(format!("invalid `{variable}`: not the URL of a forge"), EXAMPLE))
+    url.ok_or_else(|| ForgeError::new(format!("invalid `{variable}`: not the URL of a forge"), EXAMPLE))
 }
 
 fn shown(url: &Url) -> String {
     url.as_str().trim_end_matches('/').to_owned()
-}
-
-fn setup(message: impl Into<String>, help: &str) -> ForgeError {
-    ForgeError::Unable { message: message.into(), help: help.to_owned() }
 }
 
 #[cfg(test)]

@@ -13,7 +13,9 @@ use url::Url;
 
 use super::error::{ForgeError, ForgeResult, said};
 use super::instance::ForgeInstance;
-use crate::http::{AttemptOutcome, ErrorScope, HttpClient, HttpConfig, HttpError, Proxies, UrlOrigin, retry_after};
+use crate::http::{
+    AttemptOutcome, ErrorScope, HttpClient, HttpConfig, HttpError, HttpSetupError, Proxies, UrlOrigin, retry_after,
+};
 use crate::proposal::draft::{ForgeProposal, ProposalOptions};
 use crate::system::clock;
 use crate::text::escape;
@@ -106,10 +108,8 @@ impl ApiClient {
     pub(super) fn new(instance: ForgeInstance, options: ProposalOptions, proxies: Proxies) -> ForgeResult<Self> {
         let named = instance.is_named.then(|| instance.origin.place.clone()).into_iter().collect();
         let config = HttpConfig { named, proxies, ..HttpConfig::default() };
-        let http = HttpClient::new(config).map_err(|error| ForgeError::Unable {
-            message: error.to_string(),
-            help: "check `HTTPS_PROXY` and `HTTP_PROXY`".to_owned(),
-        })?;
+        let failed = |error: HttpSetupError| ForgeError::new(error.to_string(), "check `HTTPS_PROXY` and `HTTP_PROXY`");
+        let http = HttpClient::new(config).map_err(failed)?;
         instance.redact_in(&http.redactor);
         Ok(Self { instance, options, http })
     }
@@ -203,24 +203,40 @@ impl ApiClient {
 
     /// Converts a reply that is not a success into an error.
     pub(super) fn refused(&self, reply: &ApiReply) -> ForgeError {
-        let (place, status) = (self.place(), reply.status.as_u16());
-        let said = self.said(&reply.body);
-        let permissions = self.instance.protocol.permissions;
+        let ForgeInstance { protocol, repository, .. } = &self.instance;
+        let (place, status, said) = (self.place(), reply.status.as_u16(), self.said(&reply.body));
         match status {
-            401 => ForgeError::Denied { place, status, said, help: INVALID_TOKEN.to_owned() },
-            403 => ForgeError::Denied { place, status, said, help: permissions.to_owned() },
+            401 => self.denied(status, &said, INVALID_TOKEN),
+            403 => self.denied(status, &said, protocol.permissions),
             404 => {
-                let help = format!("check `repository` in `[publish]`; if it is correct, {permissions}");
-                ForgeError::NotFound { place, repository: self.instance.repository.clone(), said, help }
+                let message = format!("repository `{repository}` not found on `{place}`: 404{said}");
+                let help = format!("check `repository` in `[publish]`; if it is correct, {}", protocol.permissions);
+                ForgeError { is_not_found: true, ..ForgeError::new(message, help) }
             }
-            429 => ForgeError::RateLimited { place, status, said, retry_after: None },
-            _ => ForgeError::Refused { place, status, said },
+            429 => self.rate_limited(status, &said, None),
+            _ => ForgeError::new(
+                format!("`{place}` rejected the request: {status}{said}"),
+                "check the rules of the repository, such as branch protection",
+            ),
         }
+    }
+
+    fn denied(&self, status: u16, said: &str, help: &str) -> ForgeError {
+        ForgeError::new(format!("`{}` denied access: {status}{said}", self.place()), help)
+    }
+
+    fn rate_limited(&self, status: u16, said: &str, retry_after: Option<Duration>) -> ForgeError {
+        let time = retry_after.map_or_else(|| "later".to_owned(), |wait| format!("in {} s", wait.as_secs()));
+        ForgeError::new(
+            format!("rate limit of `{}` exceeded: {status}{said}", self.place()),
+            format!("run pinstream again {time}; it continues where it stopped"),
+        )
     }
 
     /// Creates the error of a response that does not contain what is `expected`.
     pub(super) fn unreadable(&self, expected: &str) -> ForgeError {
-        ForgeError::Unreadable { place: self.place(), expected: expected.to_owned() }
+        let message = format!("unexpected answer from `{}`: expected {expected}", self.place());
+        ForgeError::new(message, "check the kind of forge and its `url` in `[publish]`")
     }
 
     /// Sends with at most 3 attempts. Any status but rate limits and server errors is a reply.
@@ -274,22 +290,21 @@ impl ApiClient {
         let is_json = parsed.is_ok();
         let total = headers.get("x-total-count").and_then(|total| total.to_str().ok()?.parse().ok());
         let reply = ApiReply { status, body: parsed.unwrap_or_default(), total };
-        let (place, code, said) = (self.place(), status.as_u16(), self.said(&reply.body));
+        let (code, said) = (status.as_u16(), self.said(&reply.body));
         let fail = |error: ForgeError| AttemptOutcome::Failed(error.into());
         if let Some(after) = rate_limit(status, headers, &said) {
-            let error = ForgeError::RateLimited { place, status: code, said, retry_after: after };
-            return AttemptOutcome::Retry { error: error.into(), after };
+            return AttemptOutcome::Retry { error: self.rate_limited(code, &said, after).into(), after };
         }
         if status.is_redirection() || code == 203 {
             if self.instance.protocol.redirects_to_login {
-                return fail(ForgeError::Denied { place, status: code, said, help: INVALID_TOKEN.to_owned() });
+                return fail(self.denied(code, &said, INVALID_TOKEN));
             }
             let to = headers.get(LOCATION).map(|to| String::from_utf8_lossy(to.as_bytes())).unwrap_or_default();
             let to = escape::terminal(to.split('?').next().unwrap_or_default());
-            return fail(ForgeError::Unreachable {
-                message: format!("`{place}` redirects to `{to}`; the token is not sent there"),
-                help: "if the repository was renamed or moved, update its name in `[publish]`".to_owned(),
-            });
+            return fail(ForgeError::new(
+                format!("`{}` redirects to `{to}`; the token is not sent there", self.place()),
+                "if the repository was renamed or moved, update its name in `[publish]`",
+            ));
         }
         if status.is_server_error() {
             let attempts = if attempt == 1 { String::new() } else { format!(" ({attempt} attempts)") };
@@ -323,10 +338,10 @@ impl ApiClient {
     }
 
     fn unreachable(&self, what: &str) -> ForgeError {
-        ForgeError::Unreachable {
-            message: format!("`{}` {what}", self.place()),
-            help: "check whether the forge is up; the next pass tries again".to_owned(),
-        }
+        ForgeError::new(
+            format!("`{}` {what}", self.place()),
+            "check whether the forge is up; the next pass tries again",
+        )
     }
 }
 
