@@ -15,20 +15,20 @@ mod pages;
 mod protocol;
 mod send;
 
-use std::sync::Arc;
+use std::sync::Mutex;
 
 pub use error::ForgeError;
-pub use instance::ForgeEnvironment;
 
 use crate::git::{CommitId, SignedByForge, StagedCommit};
-use crate::http::{ATTEMPTS, Proxies};
+use crate::http::Proxies;
 use crate::model::settings::publish::{ForgeKind, Publish};
-use crate::proposal::draft::{ForgeProposal, ProposalDraft, ProposalOptions, ProposalState, newest};
+use crate::proposal::draft::{ForgeProposal, ProposalDraft, ProposalState, newest};
 use crate::proposal::marker::{self, is_same_text};
 use crate::proposal::truncate;
 use crate::system::environment;
 use azure::Azure;
 use bitbucket::Bitbucket;
+use error::ForgeResult;
 use gitea::Gitea;
 use github::GitHub;
 use gitlab::GitLab;
@@ -59,27 +59,9 @@ pub enum ForgeAction {
     ClosedMeanwhile,
 }
 
-/// Configuration of forges that comes from the operator, not from the repository.
-#[derive(Clone, Default)]
-pub struct ForgeConfig {
-    /// Tokens, and the forges they may be sent to.
-    pub environment: ForgeEnvironment,
-    /// Proxies to connect through.
-    pub proxies: Proxies,
-}
-
-impl ForgeConfig {
-    /// Reads the environment of the process.
-    pub fn from_environment() -> Self {
-        let environment = ForgeEnvironment::read(ForgeKind::ALL.map(protocol), environment::var);
-        Self { environment, proxies: Proxies::from_environment() }
-    }
-}
-
 /// A repository on a forge.
 pub struct ForgeApi {
     kind: ForgeKind,
-    api: Arc<ApiClient>,
     client: ForgeClient,
 }
 
@@ -116,24 +98,22 @@ fn protocol(kind: ForgeKind) -> &'static ForgeProtocol {
 }
 
 impl ForgeApi {
-    /// Prepares requests to the forge of `publish`; sends nothing yet.
+    /// Prepares requests to the forge of `publish`, with the tokens and proxies of the environment; sends nothing yet.
     ///
     /// # Errors
     /// If the environment has no token for the forge, or does not allow it to be sent there.
-    pub fn new(publish: &Publish, config: &ForgeConfig) -> Result<Self, ForgeError> {
+    pub fn new(publish: &Publish) -> ForgeResult<Self> {
         let kind = publish.repository.forge;
-        let instance = instance::find(&publish.repository, protocol(kind), &config.environment)?;
-        let api = Arc::new(ApiClient::new(&instance, &config.proxies)?);
-        let (shared, options) = (Arc::clone(&api), ProposalOptions::from(publish));
-        let repository = instance.repository.as_str();
+        let instance = instance::find(&publish.repository, protocol(kind), &environment::var)?;
+        let api = ApiClient::new(instance, publish.into(), Proxies::from_environment())?;
         let client = match kind {
-            ForgeKind::GitHub => ForgeClient::GitHub(GitHub::new(shared, options, repository, &instance.web)),
-            ForgeKind::GitLab => ForgeClient::GitLab(GitLab::new(shared, options, repository)),
-            ForgeKind::Gitea => ForgeClient::Gitea(Gitea::new(shared, options, repository)),
-            ForgeKind::Bitbucket => ForgeClient::Bitbucket(Bitbucket::new(shared, options, repository)),
-            ForgeKind::Azure => ForgeClient::Azure(Azure::new(shared, options, repository)),
+            ForgeKind::GitHub => ForgeClient::GitHub(GitHub { api, cache: Mutex::default() }),
+            ForgeKind::GitLab => ForgeClient::GitLab(GitLab { api, users: Mutex::default() }),
+            ForgeKind::Gitea => ForgeClient::Gitea(Gitea { api, cache: Mutex::default() }),
+            ForgeKind::Bitbucket => ForgeClient::Bitbucket(Bitbucket { api }),
+            ForgeKind::Azure => ForgeClient::Azure(Azure { api, creators: Mutex::default() }),
         };
-        Ok(Self { kind, api, client })
+        Ok(Self { kind, client })
     }
 
     /// Finds one proposal into `base` per branch, whatever its state: the open one, else the newest.
@@ -143,7 +123,7 @@ impl ForgeApi {
     ///
     /// # Errors
     /// If the forge cannot be reached or refuses.
-    pub async fn find(&self, base: &str, branches: &[String]) -> Result<Vec<ForgeProposal>, ForgeError> {
+    pub async fn find(&self, base: &str, branches: &[String]) -> ForgeResult<Vec<ForgeProposal>> {
         if branches.is_empty() {
             return Ok(Vec::new());
         }
@@ -158,20 +138,14 @@ impl ForgeApi {
     ///
     /// # Errors
     /// If the forge cannot be reached or refuses.
-    pub async fn propose(
-        &self,
-        draft: &ProposalDraft,
-        known: Option<&ForgeProposal>,
-    ) -> Result<ProposeResult, ForgeError> {
+    pub async fn propose(&self, draft: &ProposalDraft, known: Option<&ForgeProposal>) -> ForgeResult<ProposeResult> {
         let draft = self.truncate(draft);
         let known = known.filter(|known| known.state == ProposalState::Open && known.branch == draft.branch);
         if let Some(known) = known {
             return self.refresh(known, &draft).await;
         }
-        let mut pauses = self.api.pauses();
-        let mut left = ATTEMPTS;
+        let mut pauses = dispatch!(self, client => client.api.pauses());
         loop {
-            left -= 1;
             let error = match dispatch!(self, client => client.create(&draft).await) {
                 Ok((proposal, notes)) => return self.finish(proposal, notes).await,
                 Err(LostAnswer::Exists(error)) => {
@@ -184,10 +158,8 @@ impl ForgeApi {
             if let Some(proposal) = self.find_open(&draft).await? {
                 return self.finish(proposal, Vec::new()).await;
             }
-            if left == 0 {
-                return Err(error);
-            }
-            tokio::time::sleep(pauses.next().unwrap_or_default()).await;
+            let Some(pause) = pauses.next() else { return Err(error) };
+            tokio::time::sleep(pause).await;
         }
     }
 
@@ -196,7 +168,7 @@ impl ForgeApi {
     ///
     /// # Errors
     /// If the forge cannot be reached or refuses.
-    pub async fn close(&self, proposal: &ForgeProposal, comment: &str) -> Result<(), ForgeError> {
+    pub async fn close(&self, proposal: &ForgeProposal, comment: &str) -> ForgeResult<()> {
         let body = marker::withdraw(&proposal.body);
         let body = truncate::body(&body, protocol(self.kind).limits.body);
         dispatch!(self, client => client.close(proposal, &body, comment).await)
@@ -206,18 +178,13 @@ impl ForgeApi {
     ///
     /// # Errors
     /// If the forge refuses or creates another commit, and on all forges except GitHub.
-    pub async fn commit(
-        &self,
-        parent: &CommitId,
-        message: &str,
-        staged: &StagedCommit,
-    ) -> Result<SignedByForge, ForgeError> {
+    pub async fn commit(&self, parent: &CommitId, message: &str, staged: &StagedCommit) -> ForgeResult<SignedByForge> {
         match &self.client {
             ForgeClient::GitHub(client) => client.commit(parent, message, staged).await,
-            _ => Err(ForgeError::Unable {
-                message: format!("{} has no API that creates signed commits", self.kind),
-                help: "sign with a key: `sign = \"ssh\"` or `\"openpgp\"`".to_owned(),
-            }),
+            _ => Err(ForgeError::new(
+                format!("{} has no API that creates signed commits", self.kind),
+                "sign with a key: `sign = \"ssh\"` or `\"openpgp\"`",
+            )),
         }
     }
 
@@ -229,7 +196,7 @@ impl ForgeApi {
     }
 
     /// Applies the options that cannot be part of the creation. Failures are notes, because the proposal exists.
-    async fn finish(&self, proposal: ForgeProposal, mut notes: Vec<String>) -> Result<ProposeResult, ForgeError> {
+    async fn finish(&self, proposal: ForgeProposal, mut notes: Vec<String>) -> ForgeResult<ProposeResult> {
         match dispatch!(self, client => client.finish(&proposal).await) {
             Ok(more) => notes.extend(more),
             Err(error) => notes.push(error.to_string()),
@@ -239,22 +206,20 @@ impl ForgeApi {
 
     /// Updates title and body of an open proposal. If someone closed it in the meantime, restores the text that they
     /// decided about.
-    async fn refresh(&self, known: &ForgeProposal, draft: &ProposalDraft) -> Result<ProposeResult, ForgeError> {
+    async fn refresh(&self, known: &ForgeProposal, draft: &ProposalDraft) -> ForgeResult<ProposeResult> {
         let notes = Vec::new();
         if is_same_text(&known.title, &draft.title) && is_same_text(&known.body, &draft.body) {
             return Ok(ProposeResult { action: ForgeAction::Unchanged, proposal: known.clone(), notes });
         }
-        let proposal = dispatch!(self, client => client.write(known, draft).await)?;
+        let proposal = dispatch!(self, client => client.write(known, &draft.title, &draft.body).await)?;
         if proposal.state == ProposalState::Open {
             return Ok(ProposeResult { action: ForgeAction::Refreshed, proposal, notes });
         }
-        let ForgeProposal { branch, title, body, .. } = known.clone();
-        let restored = ProposalDraft { branch, base: draft.base.clone(), title, body };
-        let proposal = dispatch!(self, client => client.write(known, &restored).await)?;
+        let proposal = dispatch!(self, client => client.write(known, &known.title, &known.body).await)?;
         Ok(ProposeResult { action: ForgeAction::ClosedMeanwhile, proposal, notes })
     }
 
-    async fn find_open(&self, draft: &ProposalDraft) -> Result<Option<ForgeProposal>, ForgeError> {
+    async fn find_open(&self, draft: &ProposalDraft) -> ForgeResult<Option<ForgeProposal>> {
         let found = self.find(&draft.base, std::slice::from_ref(&draft.branch)).await?;
         Ok(found.into_iter().find(|found| found.state == ProposalState::Open))
     }

@@ -17,7 +17,6 @@ mod proposal;
 mod push;
 mod remote;
 mod repo_path;
-mod reverted;
 pub mod sign;
 mod sparse;
 mod transport;
@@ -168,5 +167,5 @@ fn git_program() -> Program {
         (0..count).flat_map(|number| [format!("GIT_CONFIG_KEY_{number}"), format!("GIT_CONFIG_VALUE_{number}")]);
     let names = names.chain(["GIT_CONFIG_COUNT".to_owned(), "GIT_CONFIG_PARAMETERS".to_owned()]);
     let set = names.filter_map(|name| environment::var(&name).map(|value| (name, value)));
-    set.fold(Program::new("git"), |program, (name, value)| program.env(name, value))
+    set.fold(Program::new("git"), |program, (name, value)| program.env(&name, value))
 }

@@ -104,8 +104,8 @@ impl Verifier<'_> {
     /// Returns the digest of the file it uses; another commit may have another file at the same path.
     pub fn id(&self) -> &Digest {
         match self {
-            Self::Key(file) => file.id(),
-            Self::Keyless(root, _) => root.id(),
+            Self::Key(file) => &file.id,
+            Self::Keyless(root, _) => &root.id,
         }
     }
 

@@ -84,7 +84,7 @@ impl RealWorld {
         if let Some((_, forge)) = cached.as_ref().filter(|(same, _)| same == publish) {
             return Ok(Arc::clone(forge));
         }
-        let forge = Arc::new(forge::ForgeApi::new(publish, &forge::ForgeConfig::from_environment())?);
+        let forge = Arc::new(forge::ForgeApi::new(publish)?);
         *cached = Some((publish.clone(), Arc::clone(&forge)));
         Ok(forge)
     }

@@ -4,32 +4,29 @@
 //! HTML comments, so hidden lines become link reference definitions that nothing refers to (CommonMark, "Link reference
 //! definitions"). A description has at most 32,768 characters.
 
-use std::sync::Arc;
-
 use reqwest::Method;
 use serde_json::{Value, json};
 use url::Url;
 
-use super::error::ForgeError;
+use super::error::ForgeResult;
 use super::pages::PAGES;
 use super::protocol::{self, ForgeProtocol};
 use super::send::{ApiCall, ApiClient, LostAnswer};
-use crate::proposal::draft::{ForgeProposal, ProposalDraft, ProposalOptions, ProposalState};
+use crate::proposal::draft::{ForgeProposal, ProposalDraft, ProposalState};
 use crate::proposal::marker;
 use crate::proposal::truncate::TextLimits;
 
 pub(super) const PROTOCOL: ForgeProtocol = ForgeProtocol {
     public: Some("https://bitbucket.org"),
     token_variables: &["BITBUCKET_TOKEN"],
-    instance_variables: &[],
     permissions: "grant the token the scopes `repository` and `pullrequest:write`",
     // Hidden lines become longer.
     limits: TextLimits { title: 240, body: 28_000 },
-    headers: protocol::JSON,
-    redirects_to_login: false,
     api,
-    token_api: |_, url, _| api(url),
-    authorization: protocol::bearer,
+    repository: |path| ["repositories"].into_iter().chain(path.split('/')).collect(),
+    proposals: "pullrequests",
+    exists: |status, body| matches!(status, 400 | 409) && body.to_string().contains("already"),
+    ..protocol::COMMON
 };
 
 /// Number of pull requests on a page: the maximum.
@@ -41,18 +38,12 @@ const OPEN: &str = "[//]: # (pinstream:";
 
 /// A repository on Bitbucket.
 pub(super) struct Bitbucket {
-    api: Arc<ApiClient>,
-    options: ProposalOptions,
-    path: String,
+    pub(super) api: ApiClient,
 }
 
 impl Bitbucket {
-    pub(super) fn new(api: Arc<ApiClient>, options: ProposalOptions, repository: &str) -> Self {
-        Self { api, options, path: repository.to_owned() }
-    }
-
     /// Lists the pull requests of all branches at once, by the common prefix of their names.
-    pub(super) async fn find(&self, base: &str, branches: &[String]) -> Result<Vec<ForgeProposal>, ForgeError> {
+    pub(super) async fn find(&self, base: &str, branches: &[String]) -> ForgeResult<Vec<ForgeProposal>> {
         let mut all: Vec<ForgeProposal> = Vec::new();
         let mut missing: Vec<&String> = branches.iter().collect();
         let from = match branches {
@@ -76,18 +67,12 @@ impl Bitbucket {
     }
 
     /// Reads one page of pull requests, newest first; returns whether it was the last.
-    async fn list(
-        &self,
-        base: &str,
-        from: &str,
-        page: usize,
-        all: &mut Vec<ForgeProposal>,
-    ) -> Result<bool, ForgeError> {
+    async fn list(&self, base: &str, from: &str, page: usize, all: &mut Vec<ForgeProposal>) -> ForgeResult<bool> {
         let filter = format!("{from} AND destination.branch.name = {}", quoted(base));
         let page = page.to_string();
         let mut query = vec![("q", filter.as_str()), ("sort", "-created_on"), ("pagelen", PAGE), ("page", &page)];
         query.extend(STATES.map(|state| ("state", state)));
-        let answer = self.api.take(ApiCall::get(self.url(&[], &query))).await?;
+        let answer = self.api.take(ApiCall::get(self.api.proposals(&query))).await?;
         let items = answer["values"].as_array().ok_or_else(|| self.api.unreadable("a list of pull requests"))?;
         for item in items.iter().filter(|item| self.is_own(item)) {
             all.push(self.parse(item)?);
@@ -96,58 +81,45 @@ impl Bitbucket {
     }
 
     pub(super) async fn create(&self, draft: &ProposalDraft) -> Result<(ForgeProposal, Vec<String>), LostAnswer> {
-        let reviewers: Vec<Value> = self.options.users.iter().map(|name| account(name)).collect();
+        let reviewers: Vec<Value> = self.api.options.users.iter().map(|name| account(name)).collect();
         let mut body = json!({
             "title": draft.title,
             "description": hide(&draft.body),
             "source": {"branch": {"name": draft.branch}},
             "destination": {"branch": {"name": draft.base}},
         });
-        if self.options.draft {
+        if self.api.options.draft {
             body["draft"] = json!(true);
         }
         if !reviewers.is_empty() {
             body["reviewers"] = json!(reviewers);
         }
-        let reply = self.api.ask(ApiCall::add(self.url(&[], &[]), &body)).await?;
-        if matches!(reply.status.as_u16(), 400 | 409) && reply.body.to_string().contains("already") {
-            return Err(LostAnswer::Exists(self.api.refused(&reply)));
-        }
-        let answer = self.api.accept(reply)?;
+        let reply = self.api.ask(ApiCall::add(self.api.proposals(&[]), &body)).await?;
+        let answer = self.api.created(reply)?;
         Ok((self.parse(&answer)?, Vec::new()))
     }
 
     /// Does nothing: all options are part of the creation.
-    pub(super) async fn finish(&self, _: &ForgeProposal) -> Result<Vec<String>, ForgeError> {
+    pub(super) async fn finish(&self, _: &ForgeProposal) -> ForgeResult<Vec<String>> {
         Ok(Vec::new())
     }
 
-    pub(super) async fn write(
-        &self,
-        known: &ForgeProposal,
-        draft: &ProposalDraft,
-    ) -> Result<ForgeProposal, ForgeError> {
-        self.put(known, &draft.title, &draft.body).await
-    }
-
-    pub(super) async fn close(&self, proposal: &ForgeProposal, body: &str, comment: &str) -> Result<(), ForgeError> {
-        let number = proposal.number.to_string();
+    pub(super) async fn close(&self, proposal: &ForgeProposal, body: &str, comment: &str) -> ForgeResult<()> {
         let comment = json!({"content": {"raw": comment}});
-        self.api.comment(self.url(&[&number, "comments"], &[]), &comment).await?;
-        self.put(proposal, &proposal.title, body).await?;
+        self.api.comment(self.api.proposal(proposal, &["comments"]), &comment).await?;
+        self.write(proposal, &proposal.title, body).await?;
         let nothing = json!({});
-        let url = self.url(&[&number, "decline"], &[]);
+        let url = self.api.proposal(proposal, &["decline"]);
         let Err(error) = self.api.take(ApiCall::set(Method::POST, url, &nothing)).await else { return Ok(()) };
         // It cannot be closed twice, e.g. if the first answer was lost.
-        let now = self.api.take(ApiCall::get(self.url(&[&number], &[]))).await?;
+        let now = self.api.take(ApiCall::get(self.api.proposal(proposal, &[]))).await?;
         if self.parse(&now).is_ok_and(|now| now.state != ProposalState::Open) { Ok(()) } else { Err(error) }
     }
 
     /// Writes title and description. Sends the current reviewers along, who would be removed otherwise. Only open pull
     /// requests can be changed; others are returned as they are.
-    async fn put(&self, known: &ForgeProposal, title: &str, body: &str) -> Result<ForgeProposal, ForgeError> {
-        let number = known.number.to_string();
-        let now = self.api.take(ApiCall::get(self.url(&[&number], &[]))).await?;
+    pub(super) async fn write(&self, known: &ForgeProposal, title: &str, body: &str) -> ForgeResult<ForgeProposal> {
+        let now = self.api.take(ApiCall::get(self.api.proposal(known, &[]))).await?;
         let current = self.parse(&now)?;
         if current.state != ProposalState::Open {
             return Ok(current);
@@ -155,23 +127,18 @@ impl Bitbucket {
         let reviewers = now["reviewers"].as_array().into_iter().flatten();
         let reviewers: Vec<Value> = reviewers.filter_map(|user| user["uuid"].as_str()).map(account).collect();
         let body = json!({"title": title, "description": hide(body), "reviewers": reviewers});
-        let answer = self.api.take(ApiCall::set(Method::PUT, self.url(&[&number], &[]), &body)).await?;
+        let answer = self.api.update(Method::PUT, known, &body).await?;
         self.parse(&answer)
     }
 
     /// Reports whether a pull request comes from this repository, not from a fork.
     fn is_own(&self, item: &Value) -> bool {
         let name = item["source"]["repository"]["full_name"].as_str();
-        name.is_some_and(|name| name.eq_ignore_ascii_case(&self.path))
+        name.is_some_and(|name| name.eq_ignore_ascii_case(&self.api.instance.repository))
     }
 
-    fn parse(&self, item: &Value) -> Result<ForgeProposal, ForgeError> {
+    fn parse(&self, item: &Value) -> ForgeResult<ForgeProposal> {
         proposal(item).ok_or_else(|| self.api.unreadable("a pull request"))
-    }
-
-    fn url(&self, rest: &[&str], query: &[(&str, &str)]) -> Url {
-        let path = ["repositories"].into_iter().chain(self.path.split('/')).chain(["pullrequests"]);
-        self.api.url(&path.chain(rest.iter().copied()).collect::<Vec<_>>(), query)
     }
 }
 
@@ -186,16 +153,11 @@ fn api(web: &Url) -> Url {
 fn proposal(item: &Value) -> Option<ForgeProposal> {
     let raw = item["summary"]["raw"].as_str().or(item["description"].as_str());
     let body = unhide(raw.unwrap_or_default());
-    let state = match item["state"].as_str()? {
-        "OPEN" => ProposalState::Open,
-        "MERGED" => ProposalState::Merged,
-        _ => ProposalState::of_closed(&body),
-    };
     Some(ForgeProposal {
         number: item["id"].as_u64()?,
         url: item["links"]["html"]["href"].as_str()?.to_owned(),
         branch: item["source"]["branch"]["name"].as_str()?.to_owned(),
-        state,
+        state: protocol::state(item["state"].as_str()?, "OPEN", "MERGED", &body),
         head: item["source"]["commit"]["hash"].as_str().map(str::to_owned),
         title: item["title"].as_str()?.to_owned(),
         body,

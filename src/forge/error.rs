@@ -1,7 +1,5 @@
 //! Errors of forges, and the messages in their answers.
 
-use std::time::Duration;
-
 use serde_json::Value;
 
 use crate::http::HttpError;
@@ -9,103 +7,26 @@ use crate::text::escape;
 
 /// Error of a request to a forge. The forge's own message is escaped and truncated, and never contains the token.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ForgeError {
-    /// The environment has no token, or binds it to another origin.
-    #[error("{message}")]
-    Setup {
-        /// Description of the mistake.
-        message: String,
-        /// Variable to set.
-        help: String,
-    },
-    /// The forge cannot do this.
-    #[error("{message}")]
-    Unable {
-        /// Operation that failed, and why.
-        message: String,
-        /// Alternative.
-        help: String,
-    },
-    /// The token is invalid or lacks a permission.
-    #[error("`{place}` denied access: {status}{said}")]
-    Denied {
-        /// Host.
-        place: String,
-        /// 401 or 403.
-        status: u16,
-        /// The forge's message, after a colon.
-        said: String,
-        /// Permissions that are needed.
-        help: String,
-    },
-    /// The repository does not exist, or the token may not see it.
-    #[error("repository `{repository}` not found on `{place}`: 404{said}")]
-    NotFound {
-        /// Host.
-        place: String,
-        /// Path of the repository.
-        repository: String,
-        /// The forge's message, after a colon.
-        said: String,
-        /// Settings and permissions to check.
-        help: String,
-    },
-    /// The rate limit is exceeded.
-    #[error("rate limit of `{place}` exceeded: {status}{said}")]
-    RateLimited {
-        /// Host.
-        place: String,
-        /// 403, 429 or 503.
-        status: u16,
-        /// The forge's message, after a colon.
-        said: String,
-        /// Time until the limit is lifted.
-        retry_after: Option<Duration>,
-    },
-    /// The forge rejected the request as invalid.
-    #[error("`{place}` rejected the request: {status}{said}")]
-    Refused {
-        /// Host.
-        place: String,
-        /// HTTP status.
-        status: u16,
-        /// The forge's message, after a colon.
-        said: String,
-    },
-    /// No connection, no complete answer, or a server error.
-    #[error("{message}")]
-    Unreachable {
-        /// Event and cause.
-        message: String,
-        /// Remedy.
-        help: String,
-    },
-    /// The answer does not match the forge's documentation.
-    #[error("unexpected answer from `{place}`: expected {expected}")]
-    Unreadable {
-        /// Host.
-        place: String,
-        /// Description of the expected content.
-        expected: String,
-    },
+#[error("{message}")]
+pub struct ForgeError {
+    pub(super) message: String,
+    pub(super) help: String,
+    /// The repository or object does not exist, or the token may not see it.
+    pub(super) is_not_found: bool,
 }
 
+/// Result of a call of a forge.
+pub(super) type ForgeResult<T> = Result<T, ForgeError>;
+
 impl ForgeError {
+    /// Creates an error from event and cause, and the remedy in the imperative.
+    pub fn new(message: impl Into<String>, help: impl Into<String>) -> Self {
+        Self { message: message.into(), help: help.into(), is_not_found: false }
+    }
+
     /// Returns the remedy, in the imperative.
     pub fn help(&self) -> Option<String> {
-        Some(match self {
-            Self::Setup { help, .. }
-            | Self::Unable { help, .. }
-            | Self::Denied { help, .. }
-            | Self::NotFound { help, .. }
-            | Self::Unreachable { help, .. } => help.clone(),
-            Self::RateLimited { retry_after: Some(wait), .. } => {
-                format!("run pinstream again in {} s; it continues where it stopped", wait.as_secs())
-            }
-            Self::RateLimited { .. } => "run pinstream again later; it continues where it stopped".to_owned(),
-            Self::Unreadable { .. } => "check the kind of forge and its `url` in `[publish]`".to_owned(),
-            Self::Refused { .. } => "check the rules of the repository, such as branch protection".to_owned(),
-        })
+        Some(self.help.clone())
     }
 
     /// Converts a transport error; the remedies differ from those of registries.
@@ -119,7 +40,7 @@ impl ForgeError {
             }
             _ => "check whether the forge is up; the next pass tries again",
         };
-        Self::Unreachable { message: error.to_string(), help: help.to_owned() }
+        Self::new(error.to_string(), help)
     }
 }
 

@@ -4,32 +4,29 @@
 //! organizations list. A prefix of the title marks drafts. The length of bodies is not limited.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Mutex;
 
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use url::Url;
 
-use super::error::ForgeError;
+use super::error::ForgeResult;
 use super::instance;
 use super::pages::PAGES;
 use super::protocol::{self, ForgeProtocol};
 use super::send::{ApiCall, ApiClient, ApiReply, LostAnswer};
-use crate::proposal::draft::{ForgeProposal, ProposalDraft, ProposalOptions, ProposalState};
-use crate::proposal::truncate::{TextLimits, draft_title};
+use crate::proposal::draft::{ForgeProposal, ProposalDraft, ProposalState};
+use crate::proposal::truncate::draft_title;
+use crate::system::lock;
 
 pub(super) const PROTOCOL: ForgeProtocol = ForgeProtocol {
-    public: None,
     token_variables: &["FORGEJO_TOKEN", "GITEA_TOKEN"],
     // Their runners also set GitHub's variable.
     instance_variables: &["FORGEJO_SERVER_URL", "GITEA_SERVER_URL", "GITHUB_SERVER_URL", instance::URL],
     permissions: "grant the token the scopes `write:repository` and `write:issue`",
-    limits: TextLimits { title: 240, body: 1_000_000 },
-    headers: protocol::JSON,
-    redirects_to_login: false,
-    api,
-    token_api: |_, url, _| api(url),
+    api: |web| protocol::below(web, "/api/v1"),
     authorization: |token, _| format!("token {token}"),
+    ..protocol::COMMON
 };
 
 /// Number of pull requests or labels on a page: the default maximum of an instance.
@@ -39,16 +36,13 @@ const DRAFT: &str = "WIP: ";
 
 /// A repository on Gitea.
 pub(super) struct Gitea {
-    api: Arc<ApiClient>,
-    options: ProposalOptions,
-    owner: String,
-    name: String,
-    cache: Mutex<Cache>,
+    pub(super) api: ApiClient,
+    pub(super) cache: Mutex<GiteaCache>,
 }
 
 /// Parts of earlier answers.
 #[derive(Default)]
-struct Cache {
+pub(super) struct GiteaCache {
     /// Ids of labels, by name; none if they were not listed yet.
     labels: Option<BTreeMap<String, u64>>,
     /// Default merge style of the repository.
@@ -58,35 +52,24 @@ struct Cache {
 }
 
 impl Gitea {
-    pub(super) fn new(api: Arc<ApiClient>, options: ProposalOptions, repository: &str) -> Self {
-        let (owner, name) = repository.split_once('/').unwrap_or((repository, ""));
-        Self { api, options, owner: owner.to_owned(), name: name.to_owned(), cache: Mutex::default() }
-    }
-
     /// Lists the open pull requests, then the newest in any state, then fetches one for each branch that was not among
     /// them.
-    pub(super) async fn find(&self, base: &str, branches: &[String]) -> Result<Vec<ForgeProposal>, ForgeError> {
+    pub(super) async fn find(&self, base: &str, branches: &[String]) -> ForgeResult<Vec<ForgeProposal>> {
         let mut all: Vec<ForgeProposal> = Vec::new();
         let mut is_complete = false;
         for state in ["open", "all"] {
-            let mut seen = 0;
-            for page in 1..=PAGES {
-                let page = page.to_string();
-                let url = self.url(&["pulls"], &[("state", state), ("limit", PAGE), ("page", &page)]);
-                let (items, total) = self.list(url, "a list of pull requests").await?;
+            let list = self.api.proposals(&[("state", state)]);
+            let read = self.read_pages(&list, "a list of pull requests", |items| {
                 for item in items.iter().filter(|item| is_own(item) && item["base"]["ref"] == base) {
                     all.push(self.parse(item)?);
                 }
-                seen += items.len();
-                is_complete = items.is_empty() || total.is_some_and(|total| seen >= total);
-                if is_complete || branches.iter().all(|branch| all.iter().any(|found| found.branch == *branch)) {
-                    break;
-                }
-            }
+                Ok(branches.iter().all(|branch| all.iter().any(|found| found.branch == *branch)))
+            });
+            is_complete = read.await?;
         }
         let is_missing = |branch: &&String| !is_complete && !all.iter().any(|found| found.branch == **branch);
-        for branch in branches.iter().filter(is_missing).cloned().collect::<Vec<_>>() {
-            let reply = self.api.ask(ApiCall::get(self.url(&["pulls", base, &branch], &[]))).await?;
+        for branch in branches.iter().filter(is_missing).collect::<Vec<_>>() {
+            let reply = self.api.ask(ApiCall::get(self.api.url(&["pulls", base, branch], &[]))).await?;
             if reply.status == StatusCode::NOT_FOUND {
                 continue;
             }
@@ -101,111 +84,82 @@ impl Gitea {
     pub(super) async fn create(&self, draft: &ProposalDraft) -> Result<(ForgeProposal, Vec<String>), LostAnswer> {
         let (labels, notes) = self.labels().await?;
         let ProposalDraft { branch, base, title, body } = draft;
-        let title = draft_title(DRAFT, title, self.options.draft);
+        let title = draft_title(DRAFT, title, self.api.options.draft);
         let mut body = json!({"head": branch, "base": base, "title": title, "body": body});
         if !labels.is_empty() {
             body["labels"] = json!(labels);
         }
         let reply = match self.create_with_reviewers(&body).await? {
             Some(reply) => reply,
-            None => self.api.ask(ApiCall::add(self.url(&["pulls"], &[]), &body)).await?,
+            None => self.api.ask(ApiCall::add(self.api.proposals(&[]), &body)).await?,
         };
-        if reply.status == StatusCode::CONFLICT {
-            return Err(LostAnswer::Exists(self.api.refused(&reply)));
-        }
-        let answer = self.api.accept(reply)?;
+        let answer = self.api.created(reply)?;
         let proposal = self.parse(&answer)?;
         let lists = ["requested_reviewers", "requested_reviewers_teams"].map(|key| answer[key].as_array());
         if lists.into_iter().flatten().any(|list| !list.is_empty()) {
-            self.cache().with_reviewers.insert(proposal.number);
+            lock(&self.cache).with_reviewers.insert(proposal.number);
         }
         Ok((proposal, notes))
     }
 
     /// Creates a pull request with reviewers; none if there are no reviewers, or one of them does not exist.
     async fn create_with_reviewers(&self, body: &Value) -> Result<Option<ApiReply>, LostAnswer> {
-        if !self.options.has_reviewers() {
+        if !self.api.options.has_reviewers() {
             return Ok(None);
         }
         let mut body = body.clone();
-        body["reviewers"] = json!(self.options.users);
-        body["team_reviewers"] = json!(self.options.teams);
-        let reply = self.api.ask(ApiCall::add(self.url(&["pulls"], &[]), &body)).await?;
+        body["reviewers"] = json!(self.api.options.users);
+        body["team_reviewers"] = json!(self.api.options.teams);
+        let reply = self.api.ask(ApiCall::add(self.api.proposals(&[]), &body)).await?;
         let is_unknown = matches!(reply.status, StatusCode::NOT_FOUND | StatusCode::UNPROCESSABLE_ENTITY);
         Ok((!is_unknown).then_some(reply))
     }
 
     /// Requests reviews, if the creation did not (Gitea before 1.23), and enables auto-merge.
-    pub(super) async fn finish(&self, proposal: &ForgeProposal) -> Result<Vec<String>, ForgeError> {
+    pub(super) async fn finish(&self, proposal: &ForgeProposal) -> ForgeResult<Vec<String>> {
         let mut notes = Vec::new();
-        let number = proposal.number.to_string();
-        if self.options.has_reviewers() && !self.cache().with_reviewers.contains(&proposal.number) {
-            let body = json!({"reviewers": self.options.users, "team_reviewers": self.options.teams});
-            let url = self.url(&["pulls", &number, "requested_reviewers"], &[]);
+        if self.api.options.has_reviewers() && !lock(&self.cache).with_reviewers.contains(&proposal.number) {
+            let body = json!({"reviewers": self.api.options.users, "team_reviewers": self.api.options.teams});
+            let url = self.api.proposal(proposal, &["requested_reviewers"]);
             let reply = self.api.ask(ApiCall::set(Method::POST, url, &body)).await?;
-            if !reply.status.is_success() {
-                notes.push(format!("reviewers were not requested{}", self.api.said(&reply.body)));
-            }
+            notes.extend(self.api.note("reviewers were not requested", &reply));
         }
-        if self.options.auto_merge {
-            let style = self.cache().merge_style.clone().unwrap_or_else(|| "merge".to_owned());
+        if self.api.options.auto_merge {
+            let style = lock(&self.cache).merge_style.clone().unwrap_or_else(|| "merge".to_owned());
             let mut body = json!({"Do": style, "merge_when_checks_succeed": true});
             if let Some(head) = &proposal.head {
                 body["head_commit_id"] = json!(head);
             }
-            let url = self.url(&["pulls", &number, "merge"], &[]);
+            let url = self.api.proposal(proposal, &["merge"]);
             let reply = self.api.ask(ApiCall::set(Method::POST, url, &body)).await?;
             // The answer to a retry, if the first request succeeded.
             let is_enabled = reply.status == StatusCode::CONFLICT && self.api.said(&reply.body).contains("already");
-            if !reply.status.is_success() && !is_enabled {
-                notes.push(format!("auto-merge was not enabled{}", self.api.said(&reply.body)));
-            }
+            notes.extend(self.api.note("auto-merge was not enabled", &reply).filter(|_| !is_enabled));
         }
         Ok(notes)
     }
 
-    pub(super) async fn write(
-        &self,
-        known: &ForgeProposal,
-        draft: &ProposalDraft,
-    ) -> Result<ForgeProposal, ForgeError> {
-        let title = draft_title(DRAFT, &draft.title, known.is_draft);
-        let answer = self.patch(known, &json!({"title": title, "body": draft.body})).await?;
+    pub(super) async fn write(&self, known: &ForgeProposal, title: &str, body: &str) -> ForgeResult<ForgeProposal> {
+        let title = draft_title(DRAFT, title, known.is_draft);
+        let answer = self.api.update(Method::PATCH, known, &json!({"title": title, "body": body})).await?;
         self.parse(&answer)
     }
 
-    pub(super) async fn close(&self, proposal: &ForgeProposal, body: &str, comment: &str) -> Result<(), ForgeError> {
-        let url = self.url(&["issues", &proposal.number.to_string(), "comments"], &[]);
+    pub(super) async fn close(&self, proposal: &ForgeProposal, body: &str, comment: &str) -> ForgeResult<()> {
+        let url = self.api.url(&["issues", &proposal.number.to_string(), "comments"], &[]);
         self.api.comment(url, &json!({"body": comment})).await?;
-        self.patch(proposal, &json!({"state": "closed", "body": body})).await.map(drop)
-    }
-
-    async fn patch(&self, proposal: &ForgeProposal, body: &Value) -> Result<Value, ForgeError> {
-        let url = self.url(&["pulls", &proposal.number.to_string()], &[]);
-        self.api.take(ApiCall::set(Method::PATCH, url, body)).await
+        self.api.update(Method::PATCH, proposal, &json!({"state": "closed", "body": body})).await.map(drop)
     }
 
     /// Looks up the ids of the labels; returns a note for each that does not exist.
-    async fn labels(&self) -> Result<(Vec<u64>, Vec<String>), ForgeError> {
-        if self.options.labels.is_empty() {
-            return Ok((Vec::new(), Vec::new()));
-        }
-        let cached = self.cache().labels.clone();
+    async fn labels(&self) -> ForgeResult<(Vec<u64>, Vec<String>)> {
+        let cached = lock(&self.cache).labels.clone();
         let known = match cached {
             Some(known) => known,
-            None => {
-                let mut labels = BTreeMap::new();
-                for path in [vec!["repos", &self.owner, &self.name, "labels"], vec!["orgs", &self.owner, "labels"]] {
-                    if !self.options.labels.iter().all(|name| labels.contains_key(name)) {
-                        self.read_labels(&path, &mut labels).await?;
-                    }
-                }
-                self.cache().labels = Some(labels.clone());
-                labels
-            }
+            None => self.read_labels().await?,
         };
         let (mut ids, mut notes) = (Vec::new(), Vec::new());
-        for name in &self.options.labels {
+        for name in &self.api.options.labels {
             match known.get(name) {
                 Some(id) => ids.push(*id),
                 None => notes.push(format!("label `{name}` does not exist in the repository; create it")),
@@ -214,57 +168,61 @@ impl Gitea {
         Ok((ids, notes))
     }
 
-    /// Reads the labels of a repository or organization; an owner that is not an organization has none.
-    async fn read_labels(&self, path: &[&str], labels: &mut BTreeMap<String, u64>) -> Result<(), ForgeError> {
+    /// Reads the labels of the repository, then those of the organization if some are missing; an owner that is not an
+    /// organization has none.
+    async fn read_labels(&self) -> ForgeResult<BTreeMap<String, u64>> {
+        let mut labels = BTreeMap::new();
+        let owner = self.api.instance.repository.split('/').next().unwrap_or_default();
+        for url in [self.api.url(&["labels"], &[]), self.api.url_of_api(&["orgs", owner, "labels"], &[])] {
+            if self.api.options.labels.iter().all(|name| labels.contains_key(name)) {
+                break;
+            }
+            let read = self.read_pages(&url, "a list of labels", |items| {
+                for item in items {
+                    if let (Some(name), Some(id)) = (item["name"].as_str(), item["id"].as_u64()) {
+                        labels.entry(name.to_owned()).or_insert(id);
+                    }
+                }
+                Ok(false)
+            });
+            match read.await {
+                Err(error) if !error.is_not_found => return Err(error),
+                Ok(_) | Err(_) => {}
+            }
+        }
+        lock(&self.cache).labels = Some(labels.clone());
+        Ok(labels)
+    }
+
+    /// Reads a list page by page until `take` has enough; returns true if it has no more pages.
+    async fn read_pages(
+        &self,
+        list: &Url,
+        expected: &str,
+        mut take: impl FnMut(&[Value]) -> ForgeResult<bool>,
+    ) -> ForgeResult<bool> {
         let mut seen = 0;
         for page in 1..=PAGES {
-            let url = self.api.url(path, &[("limit", PAGE), ("page", &page.to_string())]);
-            let (items, total) = match self.list(url, "a list of labels").await {
-                Err(ForgeError::NotFound { .. }) => return Ok(()),
-                result => result?,
-            };
-            for item in &items {
-                if let (Some(name), Some(id)) = (item["name"].as_str(), item["id"].as_u64()) {
-                    labels.entry(name.to_owned()).or_insert(id);
-                }
-            }
+            let mut url = list.clone();
+            url.query_pairs_mut().extend_pairs([("limit", PAGE), ("page", &page.to_string())]);
+            let reply = self.api.ask(ApiCall::get(url)).await?;
+            let total = reply.total;
+            let Value::Array(items) = self.api.accept(reply)? else { return Err(self.api.unreadable(expected)) };
             seen += items.len();
-            if items.is_empty() || total.is_some_and(|total| seen >= total) {
-                return Ok(());
+            let is_complete = items.is_empty() || total.is_some_and(|total| seen >= total);
+            if take(&items)? || is_complete {
+                return Ok(is_complete);
             }
         }
-        Ok(())
+        Ok(false)
     }
 
-    /// Reads a page of a list; returns its items and the length of the whole list, if the forge sent it.
-    async fn list(&self, url: Url, expected: &str) -> Result<(Vec<Value>, Option<usize>), ForgeError> {
-        let reply = self.api.ask(ApiCall::get(url)).await?;
-        let total = reply.total;
-        match self.api.accept(reply)? {
-            Value::Array(items) => Ok((items, total)),
-            _ => Err(self.api.unreadable(expected)),
-        }
-    }
-
-    fn parse(&self, item: &Value) -> Result<ForgeProposal, ForgeError> {
+    fn parse(&self, item: &Value) -> ForgeResult<ForgeProposal> {
         if let Some(style) = item["base"]["repo"]["default_merge_style"].as_str() {
-            self.cache().merge_style = Some(style.to_owned());
+            lock(&self.cache).merge_style = Some(style.to_owned());
         }
         proposal(item).ok_or_else(|| self.api.unreadable("a pull request"))
     }
-
-    fn url(&self, rest: &[&str], query: &[(&str, &str)]) -> Url {
-        self.api.url(&[&["repos", &self.owner, &self.name], rest].concat(), query)
-    }
-
-    fn cache(&self) -> MutexGuard<'_, Cache> {
-        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Locates the API of the instance at a web URL.
-fn api(web: &Url) -> Url {
-    protocol::below(web, "/api/v1")
 }
 
 fn proposal(item: &Value) -> Option<ForgeProposal> {

@@ -3,21 +3,23 @@
 //! Sources: GitHub's OpenAPI description (`/repos/{owner}/{repo}/pulls`, `…/pulls/{pull_number}`,
 //! `…/issues/{issue_number}/comments`) and its GraphQL schema. A body has at most 65,536 characters.
 
-mod commit;
 mod graphql;
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Mutex;
 
 use reqwest::Method;
-use serde_json::{Value, json};
+use serde_json::json;
 use url::Url;
 
-use super::error::ForgeError;
+use super::error::{ForgeError, ForgeResult};
 use super::protocol::{self, ForgeProtocol};
 use super::send::{ApiCall, ApiClient, LostAnswer};
-use crate::proposal::draft::{ForgeProposal, ProposalDraft, ProposalOptions, ProposalState};
+use crate::git::{CommitId, SignedByForge, StagedCommit};
+use crate::proposal::draft::{ForgeProposal, ProposalDraft, ProposalState};
 use crate::proposal::truncate::TextLimits;
+use crate::system::lock;
+use crate::text::escape;
 
 pub(super) const PROTOCOL: ForgeProtocol = ForgeProtocol {
     public: Some("https://github.com"),
@@ -28,10 +30,10 @@ pub(super) const PROTOCOL: ForgeProtocol = ForgeProtocol {
                   in the settings of the repository",
     limits: TextLimits { title: 256, body: 65_536 },
     headers: &[("accept", "application/vnd.github+json"), ("x-github-api-version", "2022-11-28")],
-    redirects_to_login: false,
-    api,
-    token_api: |variable, url, _| if variable == "GITHUB_API_URL" { url.clone() } else { api(url) },
-    authorization: protocol::bearer,
+    api: |web| endpoint(web, "", "/api/v3"),
+    token_api: |variable, url, _| (variable == "GITHUB_API_URL").then(|| url.clone()),
+    exists: |status, body| status == 422 && body.to_string().contains("pull request already exists"),
+    ..protocol::COMMON
 };
 
 /// Number of branches per query.
@@ -41,17 +43,13 @@ const PULLS: usize = 10;
 
 /// A repository on GitHub.
 pub(super) struct GitHub {
-    api: Arc<ApiClient>,
-    options: ProposalOptions,
-    owner: String,
-    name: String,
-    graphql: Url,
-    cache: Mutex<Cache>,
+    pub(super) api: ApiClient,
+    pub(super) cache: Mutex<GitHubIds>,
 }
 
 /// Ids from earlier answers.
 #[derive(Default)]
-struct Cache {
+pub(super) struct GitHubIds {
     /// Ids of pull requests, by number.
     pulls: HashMap<u64, String>,
     /// Ids of labels and reviewers; none if they were not queried yet.
@@ -70,14 +68,8 @@ struct OptionIds {
 }
 
 impl GitHub {
-    pub(super) fn new(api: Arc<ApiClient>, options: ProposalOptions, repository: &str, web: &Url) -> Self {
-        let (owner, name) = repository.split_once('/').unwrap_or((repository, ""));
-        let graphql = endpoint(web, "/graphql", "/api/graphql");
-        Self { api, options, owner: owner.to_owned(), name: name.to_owned(), graphql, cache: Mutex::default() }
-    }
-
     /// Queries the newest pull requests of all branches at once; the first time also the ids of labels and reviewers.
-    pub(super) async fn find(&self, base: &str, branches: &[String]) -> Result<Vec<ForgeProposal>, ForgeError> {
+    pub(super) async fn find(&self, base: &str, branches: &[String]) -> ForgeResult<Vec<ForgeProposal>> {
         let mut all = Vec::new();
         for branches in branches.chunks(BRANCHES) {
             all.extend(self.query(base, branches).await?);
@@ -87,16 +79,13 @@ impl GitHub {
 
     pub(super) async fn create(&self, draft: &ProposalDraft) -> Result<(ForgeProposal, Vec<String>), LostAnswer> {
         let ProposalDraft { branch, base, title, body } = draft;
-        let is_draft = self.options.draft;
+        let is_draft = self.api.options.draft;
         let request = json!({"title": title, "head": branch, "base": base, "body": body, "draft": is_draft});
-        let reply = self.api.ask(ApiCall::add(self.url(&["pulls"]), &request)).await?;
-        if reply.status.as_u16() == 422 && reply.body.to_string().contains("pull request already exists") {
-            return Err(LostAnswer::Exists(self.api.refused(&reply)));
-        }
-        let answer = self.api.accept(reply)?;
+        let reply = self.api.ask(ApiCall::add(self.api.proposals(&[]), &request)).await?;
+        let answer = self.api.created(reply)?;
         let number = answer["number"].as_u64().ok_or_else(|| self.api.unreadable("a pull request"))?;
         if let Some(id) = answer["node_id"].as_str() {
-            self.cache().pulls.insert(number, id.to_owned());
+            lock(&self.cache).pulls.insert(number, id.to_owned());
         }
         let proposal = ForgeProposal {
             number,
@@ -111,45 +100,60 @@ impl GitHub {
         Ok((proposal, Vec::new()))
     }
 
-    pub(super) async fn write(
-        &self,
-        known: &ForgeProposal,
-        draft: &ProposalDraft,
-    ) -> Result<ForgeProposal, ForgeError> {
-        let body = json!({"title": draft.title, "body": draft.body});
-        let answer = self.patch(known, &body).await?;
+    pub(super) async fn write(&self, known: &ForgeProposal, title: &str, body: &str) -> ForgeResult<ForgeProposal> {
+        let answer = self.api.update(Method::PATCH, known, &json!({"title": title, "body": body})).await?;
         let state = match answer["state"].as_str() {
             Some("open") => ProposalState::Open,
             Some(_) if answer["merged"] == true => ProposalState::Merged,
             Some(_) => ProposalState::Closed,
             None => return Err(self.api.unreadable("a pull request")),
         };
-        Ok(ForgeProposal { state, title: draft.title.clone(), body: draft.body.clone(), ..known.clone() })
+        Ok(ForgeProposal { state, title: title.to_owned(), body: body.to_owned(), ..known.clone() })
     }
 
-    pub(super) async fn close(&self, proposal: &ForgeProposal, body: &str, comment: &str) -> Result<(), ForgeError> {
-        let url = self.url(&["issues", &proposal.number.to_string(), "comments"]);
+    pub(super) async fn close(&self, proposal: &ForgeProposal, body: &str, comment: &str) -> ForgeResult<()> {
+        let url = self.api.url(&["issues", &proposal.number.to_string(), "comments"], &[]);
         self.api.comment(url, &json!({"body": comment})).await?;
-        self.patch(proposal, &json!({"state": "closed", "body": body})).await.map(drop)
+        self.api.update(Method::PATCH, proposal, &json!({"state": "closed", "body": body})).await.map(drop)
     }
 
-    async fn patch(&self, proposal: &ForgeProposal, body: &Value) -> Result<Value, ForgeError> {
-        let url = self.url(&["pulls", &proposal.number.to_string()]);
-        self.api.take(ApiCall::set(Method::PATCH, url, body)).await
+    /// Creates a commit that GitHub signs, and therefore shows as verified.
+    ///
+    /// Source: `/repos/{owner}/{repo}/git/trees` and `/git/commits` of GitHub's OpenAPI description. GitHub signs commits
+    /// that an app such as Actions requests without naming an author ("About commit signature verification").
+    pub(super) async fn commit(
+        &self,
+        parent: &CommitId,
+        message: &str,
+        staged: &StagedCommit,
+    ) -> ForgeResult<SignedByForge> {
+        let entry = |(path, (mode, bytes)): (&String, &(u32, Vec<u8>))| {
+            let content = String::from_utf8_lossy(bytes);
+            json!({"path": path, "mode": format!("{mode:06o}"), "type": "blob", "content": content})
+        };
+        let entries: Vec<_> = staged.files.iter().map(entry).collect();
+        let body = json!({"base_tree": staged.base, "tree": entries});
+        // Both requests can be retried: they only add objects, which GitHub deletes if no branch refers to them.
+        let tree = self.api.take(ApiCall::set(Method::POST, self.api.url(&["git", "trees"], &[]), &body)).await?;
+        if tree["sha"] != staged.tree.as_str() {
+            return Err(self.api.unreadable(&format!("the tree {}", staged.tree)));
+        }
+        let body = json!({"message": message, "tree": staged.tree, "parents": [parent.0]});
+        let commit = self.api.take(ApiCall::set(Method::POST, self.api.url(&["git", "commits"], &[]), &body)).await?;
+        let verification = &commit["verification"];
+        let text = |key: &str| verification[key].as_str().map(str::to_owned);
+        let (Some(id), Some(payload), Some(signature), true) =
+            (commit["sha"].as_str(), text("payload"), text("signature"), verification["verified"] == true)
+        else {
+            let reason = escape::terminal(verification["reason"].as_str().unwrap_or("no reason given"));
+            return Err(ForgeError::new(
+                format!("GitHub did not sign the commit: {reason}"),
+                "use the `GITHUB_TOKEN` of Actions or the token of a GitHub App, for which alone GitHub signs; or sign \
+                 with a key",
+            ));
+        };
+        Ok(SignedByForge { id: id.to_owned(), payload, signature })
     }
-
-    fn url(&self, rest: &[&str]) -> Url {
-        self.api.url(&[&["repos", &self.owner, &self.name], rest].concat(), &[])
-    }
-
-    fn cache(&self) -> MutexGuard<'_, Cache> {
-        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Locates the REST API of the instance at a web URL.
-fn api(web: &Url) -> Url {
-    endpoint(web, "", "/api/v3")
 }
 
 /// Returns the URL with the path `cloud` on GitHub's own hosts, or `server` on those of GitHub Enterprise Server.

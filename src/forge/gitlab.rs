@@ -4,30 +4,28 @@
 //! characters, a title 255. A prefix of the title marks drafts. Auto-merge merges immediately if there is no pipeline.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Mutex;
 
 use reqwest::Method;
 use serde_json::{Value, json};
-use url::Url;
 
-use super::error::ForgeError;
+use super::error::ForgeResult;
 use super::pages::{self, PagePart};
 use super::protocol::{self, ForgeProtocol};
 use super::send::{ApiCall, ApiClient, LostAnswer};
-use crate::proposal::draft::{ForgeProposal, ProposalDraft, ProposalOptions, ProposalState};
-use crate::proposal::truncate::{TextLimits, draft_title};
+use crate::proposal::draft::{ForgeProposal, ProposalDraft, ProposalState};
+use crate::proposal::truncate::draft_title;
+use crate::system::lock;
 
 pub(super) const PROTOCOL: ForgeProtocol = ForgeProtocol {
     public: Some("https://gitlab.com"),
     token_variables: &["GITLAB_TOKEN"],
     instance_variables: &["CI_SERVER_URL"],
     permissions: "grant the token the scope `api` and the role Developer; `CI_JOB_TOKEN` cannot be used",
-    limits: TextLimits { title: 240, body: 1_000_000 },
-    headers: protocol::JSON,
-    redirects_to_login: false,
-    api,
-    token_api: |_, url, _| api(url),
-    authorization: protocol::bearer,
+    api: |web| protocol::below(web, "/api/v4"),
+    repository: |path| vec!["projects", path],
+    proposals: "merge_requests",
+    ..protocol::COMMON
 };
 
 /// Number of merge requests on a page: the maximum.
@@ -37,20 +35,14 @@ const DRAFT: &str = "Draft: ";
 
 /// A project on GitLab.
 pub(super) struct GitLab {
-    api: Arc<ApiClient>,
-    options: ProposalOptions,
-    project: String,
+    pub(super) api: ApiClient,
     /// Ids of users, by name; none if the user does not exist.
-    users: Mutex<BTreeMap<String, Option<u64>>>,
+    pub(super) users: Mutex<BTreeMap<String, Option<u64>>>,
 }
 
 impl GitLab {
-    pub(super) fn new(api: Arc<ApiClient>, options: ProposalOptions, repository: &str) -> Self {
-        Self { api, options, project: repository.to_owned(), users: Mutex::default() }
-    }
-
     /// Lists the newest merge requests, then those of each branch that was not among them.
-    pub(super) async fn find(&self, base: &str, branches: &[String]) -> Result<Vec<ForgeProposal>, ForgeError> {
+    pub(super) async fn find(&self, base: &str, branches: &[String]) -> ForgeResult<Vec<ForgeProposal>> {
         let read = async |part: PagePart<'_>, all: &mut Vec<ForgeProposal>| match part {
             PagePart::Page(page) => {
                 let (size, page) = (PAGE.to_string(), (page + 1).to_string());
@@ -62,10 +54,9 @@ impl GitLab {
     }
 
     /// Reads one page of merge requests into `base`, newest first; returns their number.
-    async fn list(&self, base: &str, more: &[(&str, &str)], all: &mut Vec<ForgeProposal>) -> Result<usize, ForgeError> {
+    async fn list(&self, base: &str, more: &[(&str, &str)], all: &mut Vec<ForgeProposal>) -> ForgeResult<usize> {
         let query = [("state", "all"), ("target_branch", base), ("order_by", "created_at"), ("sort", "desc")];
-        let url = self.api.url(&["projects", &self.project, "merge_requests"], &[&query, more].concat());
-        let answer = self.api.take(ApiCall::get(url)).await?;
+        let answer = self.api.take(ApiCall::get(self.api.proposals(&[&query, more].concat()))).await?;
         let items = answer.as_array().ok_or_else(|| self.api.unreadable("a list of merge requests"))?;
         for item in items.iter().filter(|item| item["source_project_id"] == item["target_project_id"]) {
             all.push(self.parse(item)?);
@@ -78,27 +69,23 @@ impl GitLab {
         let mut body = json!({
             "source_branch": draft.branch,
             "target_branch": draft.base,
-            "title": draft_title(DRAFT, &draft.title, self.options.draft),
+            "title": draft_title(DRAFT, &draft.title, self.api.options.draft),
             "description": draft.body,
         });
-        if !self.options.labels.is_empty() {
-            body["labels"] = json!(self.options.labels.join(","));
+        if !self.api.options.labels.is_empty() {
+            body["labels"] = json!(self.api.options.labels.join(","));
         }
         if !reviewers.is_empty() {
             body["reviewer_ids"] = json!(reviewers);
         }
-        let url = self.api.url(&["projects", &self.project, "merge_requests"], &[]);
-        let reply = self.api.ask(ApiCall::add(url, &body)).await?;
-        if reply.status.as_u16() == 409 {
-            return Err(LostAnswer::Exists(self.api.refused(&reply)));
-        }
-        let answer = self.api.accept(reply)?;
+        let reply = self.api.ask(ApiCall::add(self.api.proposals(&[]), &body)).await?;
+        let answer = self.api.created(reply)?;
         Ok((self.parse(&answer)?, notes))
     }
 
     /// Enables auto-merge of a merge request.
-    pub(super) async fn finish(&self, proposal: &ForgeProposal) -> Result<Vec<String>, ForgeError> {
-        if !self.options.auto_merge {
+    pub(super) async fn finish(&self, proposal: &ForgeProposal) -> ForgeResult<Vec<String>> {
+        if !self.api.options.auto_merge {
             return Ok(Vec::new());
         }
         // The second name is that of versions before 17.11.
@@ -106,44 +93,34 @@ impl GitLab {
         if let Some(head) = &proposal.head {
             body["sha"] = json!(head);
         }
-        let reply = self.api.ask(ApiCall::set(Method::PUT, self.url(proposal, &["merge"]), &body)).await?;
-        let note = format!("auto-merge was not enabled{}", self.api.said(&reply.body));
-        Ok(if reply.status.is_success() { Vec::new() } else { vec![note] })
+        let reply = self.api.ask(ApiCall::set(Method::PUT, self.api.proposal(proposal, &["merge"]), &body)).await?;
+        Ok(self.api.note("auto-merge was not enabled", &reply).into_iter().collect())
     }
 
-    pub(super) async fn write(
-        &self,
-        known: &ForgeProposal,
-        draft: &ProposalDraft,
-    ) -> Result<ForgeProposal, ForgeError> {
-        let title = draft_title(DRAFT, &draft.title, known.is_draft);
-        let body = json!({"title": title, "description": draft.body});
-        let answer = self.api.take(ApiCall::set(Method::PUT, self.url(known, &[]), &body)).await?;
+    pub(super) async fn write(&self, known: &ForgeProposal, title: &str, body: &str) -> ForgeResult<ForgeProposal> {
+        let body = json!({"title": draft_title(DRAFT, title, known.is_draft), "description": body});
+        let answer = self.api.update(Method::PUT, known, &body).await?;
         self.parse(&answer)
     }
 
-    pub(super) async fn close(&self, proposal: &ForgeProposal, body: &str, comment: &str) -> Result<(), ForgeError> {
+    pub(super) async fn close(&self, proposal: &ForgeProposal, body: &str, comment: &str) -> ForgeResult<()> {
         let note = json!({"body": comment});
-        self.api.comment(self.url(proposal, &["notes"]), &note).await?;
+        self.api.comment(self.api.proposal(proposal, &["notes"]), &note).await?;
         let body = json!({"state_event": "close", "description": body});
-        self.api.take(ApiCall::set(Method::PUT, self.url(proposal, &[]), &body)).await.map(drop)
+        self.api.update(Method::PUT, proposal, &body).await.map(drop)
     }
 
     /// Looks up the ids of the reviewers; returns a note for each that does not exist.
-    async fn reviewers(&self) -> Result<(Vec<u64>, Vec<String>), ForgeError> {
+    async fn reviewers(&self) -> ForgeResult<(Vec<u64>, Vec<String>)> {
         let (mut ids, mut notes) = (Vec::new(), Vec::new());
-        for name in &self.options.users {
-            let known = self.users.lock().unwrap_or_else(PoisonError::into_inner).get(name).copied();
-            let id = match known {
-                Some(id) => id,
-                None => {
-                    let answer = self.api.take(ApiCall::get(self.api.url(&["users"], &[("username", name)]))).await?;
-                    let id = answer[0]["id"].as_u64();
-                    self.users.lock().unwrap_or_else(PoisonError::into_inner).insert(name.clone(), id);
-                    id
-                }
-            };
-            match id {
+        for name in &self.api.options.users {
+            let is_known = lock(&self.users).contains_key(name);
+            if !is_known {
+                let url = self.api.url_of_api(&["users"], &[("username", name)]);
+                let answer = self.api.take(ApiCall::get(url)).await?;
+                lock(&self.users).insert(name.clone(), answer[0]["id"].as_u64());
+            }
+            match lock(&self.users).get(name).copied().flatten() {
                 Some(id) => ids.push(id),
                 None => notes.push(format!("GitLab has no user `{name}`")),
             }
@@ -151,19 +128,9 @@ impl GitLab {
         Ok((ids, notes))
     }
 
-    fn parse(&self, item: &Value) -> Result<ForgeProposal, ForgeError> {
+    fn parse(&self, item: &Value) -> ForgeResult<ForgeProposal> {
         proposal(item).ok_or_else(|| self.api.unreadable("a merge request"))
     }
-
-    fn url(&self, proposal: &ForgeProposal, rest: &[&str]) -> Url {
-        let number = proposal.number.to_string();
-        self.api.url(&[&["projects", &self.project, "merge_requests", &number], rest].concat(), &[])
-    }
-}
-
-/// Locates the API of the instance at a web URL.
-fn api(web: &Url) -> Url {
-    protocol::below(web, "/api/v4")
 }
 
 fn proposal(item: &Value) -> Option<ForgeProposal> {

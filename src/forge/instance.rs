@@ -4,14 +4,12 @@
 //! Therefore only the environment binds a token to an origin, and the settings can only agree. Sources: the variables
 //! documented by GitHub Actions, GitLab CI, Forgejo Actions, Bitbucket Pipelines and Azure Pipelines.
 
-use std::collections::BTreeMap;
-
 use reqwest::header::HeaderValue;
 use url::Url;
 
-use super::error::ForgeError;
+use super::error::{ForgeError, ForgeResult};
 use super::protocol::{ForgeProtocol, TokenSource};
-use crate::http::{Redactor, Secret, UrlOrigin};
+use crate::http::{Redactor, UrlOrigin};
 use crate::model::settings::publish::ForgeRepository;
 
 /// The operator's token.
@@ -21,30 +19,8 @@ pub(super) const URL: &str = "PINSTREAM_FORGE_URL";
 
 const EXAMPLE: &str = "use a URL without credentials, e.g. `https://git.acme.example`";
 
-/// Environment variables of forges: tokens, and the instances they may be sent to. Cannot be printed.
-#[derive(Clone, Default)]
-pub struct ForgeEnvironment(BTreeMap<&'static str, Secret>);
-
-impl ForgeEnvironment {
-    /// Reads pinstream's own variables and those of `protocols`.
-    pub(super) fn read<'a>(
-        protocols: impl IntoIterator<Item = &'a ForgeProtocol>,
-        var: impl Fn(&str) -> Option<String>,
-    ) -> Self {
-        let of_ci = protocols.into_iter().flat_map(|one| one.token_variables.iter().chain(one.instance_variables));
-        let names = of_ci.copied().chain([TOKEN, URL]);
-        Self(names.filter_map(|name| Some((name, Secret::new(var(name)?)))).collect())
-    }
-
-    fn get(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(Secret::reveal)
-    }
-
-    /// Returns the first of `names` that is set, with its value.
-    fn first(&self, names: &[&'static str]) -> Option<(&'static str, &str)> {
-        names.iter().find_map(|name| Some((*name, self.get(name)?)))
-    }
-}
+/// Reads a variable of the environment.
+pub(super) type Variables<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 /// A forge that requests may be sent to.
 pub(super) struct ForgeInstance {
@@ -59,25 +35,19 @@ pub(super) struct ForgeInstance {
     pub(super) origin: UrlOrigin,
     /// The operator named the instance, so its address may be private.
     pub(super) is_named: bool,
-    pub(super) token: ForgeToken,
+    /// `Authorization` header with the token, for `origin` alone.
+    authorization: HeaderValue,
 }
 
-/// A token and the one origin that it is sent to. Cannot be printed.
-#[derive(Clone)]
-pub(super) struct ForgeToken {
-    header: HeaderValue,
-    origin: UrlOrigin,
-}
-
-impl ForgeToken {
+impl ForgeInstance {
     /// Registers the token as a text that must not be shown.
     pub(super) fn redact_in(&self, redactor: &Redactor) {
-        redactor.add_header(&self.header);
+        redactor.add_header(&self.authorization);
     }
 
     /// Returns the `Authorization` header; none for any other origin than the token's.
     pub(super) fn header(&self, origin: &UrlOrigin) -> Option<&HeaderValue> {
-        (self.origin == *origin).then_some(&self.header)
+        (self.origin == *origin).then_some(&self.authorization)
     }
 }
 
@@ -88,119 +58,100 @@ impl ForgeToken {
 pub(super) fn find(
     repository: &ForgeRepository,
     protocol: &'static ForgeProtocol,
-    environment: &ForgeEnvironment,
-) -> Result<ForgeInstance, ForgeError> {
-    let operator = match environment.get(URL) {
-        Some(text) => Some(instance_url(URL, text)?),
-        None => None,
-    };
+    variables: Variables<'_>,
+) -> ForgeResult<ForgeInstance> {
+    let operator = variables(URL).map(|text| instance_url(URL, &text)).transpose()?;
     let web = match (&repository.url, &operator) {
         (Some(url), Some(own)) if UrlOrigin::of(url) != UrlOrigin::of(own) => {
             let message = format!("`url` is `{}`, but `{URL}` names another forge", shown(url));
-            return Err(setup(message, &format!("correct one of them; tokens are sent only to `{URL}`")));
+            return Err(ForgeError::new(message, &format!("correct one of them; tokens are sent only to `{URL}`")));
         }
         (Some(url), _) => url.clone(),
         (None, Some(own)) => own.clone(),
         (None, None) => protocol.public.and_then(|url| Url::parse(url).ok()).ok_or_else(|| {
             let forge = repository.forge;
-            setup(format!("{forge} has no public instance"), &format!("add `url` to `[publish.{}]`", forge.key()))
+            ForgeError::new(
+                format!("{forge} has no public instance"),
+                &format!("add `url` to `[publish.{}]`", forge.key()),
+            )
         })?,
     };
     let api = (protocol.api)(&web);
-    let origin =
-        UrlOrigin::of(&api).ok_or_else(|| setup("the URL of the forge has no host", "correct `url` in `[publish]`"))?;
+    let origin = UrlOrigin::of(&api)
+        .ok_or_else(|| ForgeError::new("the URL of the forge has no host", "correct `url` in `[publish]`"))?;
     if !origin.secure && operator.is_none() {
         let help = format!("use `https://`, or set `{URL}` to `{}`", shown(&web));
-        return Err(setup(format!("refusing to send a token to `{origin}` unencrypted"), &help));
+        return Err(ForgeError::new(format!("refusing to send a token to `{origin}` unencrypted"), &help));
     }
-    let binding = TokenBinding { repository, protocol, environment, origin: &origin, web: &web };
-    let token = match environment.get(TOKEN) {
-        Some(text) => binding.operator_token(text, operator.is_some())?,
-        None => binding.ci_token()?,
-    };
-    let path = repository.path.clone();
-    Ok(ForgeInstance { protocol, repository: path, web, api, origin, is_named: operator.is_some(), token })
-}
-
-/// Decides whether a token may be sent to a forge.
-struct TokenBinding<'a> {
-    repository: &'a ForgeRepository,
-    protocol: &'static ForgeProtocol,
-    environment: &'a ForgeEnvironment,
-    origin: &'a UrlOrigin,
-    web: &'a Url,
-}
-
-impl TokenBinding<'_> {
-    /// Accepts the operator's token for the instance that the operator named (`is_named`) and for the public one.
-    fn operator_token(&self, text: &str, is_named: bool) -> Result<ForgeToken, ForgeError> {
-        let Self { origin, web, .. } = self;
-        if self.repository.url.is_some() && !is_named && self.public_origin().as_ref() != Some(*origin) {
+    let is_named = operator.is_some();
+    let (name, text, source) = match variables(TOKEN) {
+        // A token of the operator is for the instance that the operator named, and for the public one.
+        Some(_) if repository.url.is_some() && !is_named && protocol.public_origin().as_ref() != Some(&origin) => {
             let message =
                 format!("`{TOKEN}` is not sent to `{origin}`: a URL in `pinstream.toml` alone does not authorize that");
-            return Err(setup(
-                message,
-                &format!("if you trust this forge, set `{URL}` to `{}` in the environment of the token", shown(web)),
-            ));
+            let help =
+                format!("if you trust this forge, set `{URL}` to `{}` in the environment of the token", shown(&web));
+            return Err(ForgeError::new(message, &help));
         }
-        self.bind(TOKEN, text, TokenSource::Operator)
-    }
-
-    /// Accepts the token of the forge's own CI, if that CI belongs to the same instance.
-    fn ci_token(&self) -> Result<ForgeToken, ForgeError> {
-        let Self { repository, protocol, environment, origin, web } = self;
-        let Some((name, text)) = environment.first(protocol.token_variables) else {
-            let own = protocol.token_variables.join("` or `");
-            let message = format!("no token for {} found", repository.forge);
-            return Err(setup(message, &format!("set `{TOKEN}` (or `{own}`) in the environment of pinstream")));
-        };
-        let bound = match environment.first(protocol.instance_variables) {
-            Some((variable, value)) => {
-                let url = instance_url(variable, value)?;
-                UrlOrigin::of(&(protocol.token_api)(variable, &url, &repository.path))
-            }
-            None => self.public_origin(),
-        };
-        if bound.as_ref() != Some(*origin) {
-            let message = match bound {
-                Some(bound) => format!("`{name}` is a token for `{bound}`, but the forge is `{origin}`"),
-                None => format!("the environment does not say that `{name}` is a token for `{origin}`"),
-            };
-            let help = format!("set `{TOKEN}` to a token for that forge, and `{URL}` to `{}`", shown(web));
-            return Err(setup(message, &help));
+        Some(text) => (TOKEN, text, TokenSource::Operator),
+        None => {
+            let (name, text) = ci_token(repository, protocol, variables, &origin, &web)?;
+            (name, text, TokenSource::Ci)
         }
-        self.bind(name, text, TokenSource::Ci)
-    }
+    };
+    let mut authorization = HeaderValue::try_from((protocol.authorization)(text.trim(), source)).map_err(|_| {
+        ForgeError::new(
+            format!("`{name}` contains characters that are not allowed in a token"),
+            "set it to the token alone",
+        )
+    })?;
+    authorization.set_sensitive(true);
+    Ok(ForgeInstance { protocol, repository: repository.path.clone(), web, api, origin, is_named, authorization })
+}
 
-    fn public_origin(&self) -> Option<UrlOrigin> {
-        UrlOrigin::of(&self.protocol.public_api()?)
+/// Finds the token of the forge's own CI and its name, if that CI belongs to the same instance.
+fn ci_token(
+    repository: &ForgeRepository,
+    protocol: &ForgeProtocol,
+    variables: Variables<'_>,
+    origin: &UrlOrigin,
+    web: &Url,
+) -> ForgeResult<(&'static str, String)> {
+    let first = |names: &[&'static str]| names.iter().find_map(|name| Some((*name, variables(name)?)));
+    let Some((name, text)) = first(protocol.token_variables) else {
+        let own = protocol.token_variables.join("` or `");
+        let message = format!("no token for {} found", repository.forge);
+        return Err(ForgeError::new(message, &format!("set `{TOKEN}` (or `{own}`) in the environment of pinstream")));
+    };
+    let bound = match first(protocol.instance_variables) {
+        Some((variable, value)) => {
+            let url = instance_url(variable, &value)?;
+            let api = (protocol.token_api)(variable, &url, &repository.path);
+            UrlOrigin::of(&api.unwrap_or_else(|| (protocol.api)(&url)))
+        }
+        None => protocol.public_origin(),
+    };
+    if bound.as_ref() == Some(origin) {
+        return Ok((name, text));
     }
-
-    fn bind(&self, name: &str, text: &str, source: TokenSource) -> Result<ForgeToken, ForgeError> {
-        let value = (self.protocol.authorization)(text.trim(), source);
-        let mut header = HeaderValue::try_from(value).map_err(|_| {
-            setup(format!("`{name}` contains characters that are not allowed in a token"), "set it to the token alone")
-        })?;
-        header.set_sensitive(true);
-        Ok(ForgeToken { header, origin: self.origin.clone() })
-    }
+    let message = match bound {
+        Some(bound) => format!("`{name}` is a token for `{bound}`, but the forge is `{origin}`"),
+        None => format!("the environment does not say that `{name}` is a token for `{origin}`"),
+    };
+    Err(ForgeError::new(message, &format!("set `{TOKEN}` to a token for that forge, and `{URL}` to `{}`", shown(web))))
 }
 
 /// Parses the URL of an instance in `variable`.
-fn instance_url(variable: &str, text: &str) -> Result<Url, ForgeError> {
+fn instance_url(variable: &str, text: &str) -> ForgeResult<Url> {
     let url = Url::parse(text.trim()).ok().filter(|url| {
         let is_bare = url.username().is_empty() && url.password().is_none() && url.query().is_none();
         matches!(url.scheme(), "https" | "http") && url.has_host() && is_bare
     });
-    url.ok_or_else(|| setup(format!("invalid `{variable}`: not the URL of a forge"), EXAMPLE))
+    url.ok_or_else(|| ForgeError::new(format!("invalid `{variable}`: not the URL of a forge"), EXAMPLE))
 }
 
 fn shown(url: &Url) -> String {
     url.as_str().trim_end_matches('/').to_owned()
-}
-
-fn setup(message: impl Into<String>, help: &str) -> ForgeError {
-    ForgeError::Setup { message: message.into(), help: help.to_owned() }
 }
 
 #[cfg(test)]

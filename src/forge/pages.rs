@@ -1,6 +1,6 @@
 //! Long lists of proposals: a few pages, newest first, then one request per missing branch.
 
-use super::error::ForgeError;
+use super::error::ForgeResult;
 use crate::proposal::draft::ForgeProposal;
 
 /// Number of pages that are read.
@@ -22,8 +22,8 @@ pub(super) enum PagePart<'a> {
 pub(super) async fn find(
     branches: &[String],
     size: usize,
-    mut read: impl AsyncFnMut(PagePart<'_>, &mut Vec<ForgeProposal>) -> Result<usize, ForgeError>,
-) -> Result<Vec<ForgeProposal>, ForgeError> {
+    mut read: impl AsyncFnMut(PagePart<'_>, &mut Vec<ForgeProposal>) -> ForgeResult<usize>,
+) -> ForgeResult<Vec<ForgeProposal>> {
     let mut all = Vec::new();
     let mut missing: Vec<&String> = branches.iter().collect();
     let pages = if branches.len() == 1 { 0 } else { PAGES };

@@ -1,8 +1,10 @@
 //! Facts about a forge that requests depend on. Each forge's file defines its own [`ForgeProtocol`].
 
-use reqwest::StatusCode;
+use serde_json::Value;
 use url::Url;
 
+use crate::http::UrlOrigin;
+use crate::proposal::draft::ProposalState;
 use crate::proposal::truncate::TextLimits;
 
 /// Facts about a forge that requests depend on.
@@ -23,11 +25,38 @@ pub(super) struct ForgeProtocol {
     pub(super) redirects_to_login: bool,
     /// Locates the REST API of the instance at a web URL.
     pub(super) api: fn(&Url) -> Url,
-    /// Locates the API that a CI token is for: instance variable, its value, path of the repository.
-    pub(super) token_api: fn(&str, &Url, &str) -> Url,
+    /// Locates the API that a CI token is for: instance variable, its value, path of the repository. None for the API of
+    /// the instance at that value.
+    pub(super) token_api: fn(&str, &Url, &str) -> Option<Url>,
     /// Builds the `Authorization` header.
     pub(super) authorization: fn(&str, TokenSource) -> String,
+    /// Splits the API's path of a repository into segments.
+    pub(super) repository: fn(&str) -> Vec<&str>,
+    /// Last segment of the path of all proposals.
+    pub(super) proposals: &'static str,
+    /// Query of every request to a repository.
+    pub(super) query: &'static [(&'static str, &'static str)],
+    /// Reports whether the status and body of a creation mean that there is an open proposal already.
+    pub(super) exists: fn(u16, &Value) -> bool,
 }
+
+/// Facts that most forges share.
+pub(super) const COMMON: ForgeProtocol = ForgeProtocol {
+    public: None,
+    token_variables: &[],
+    instance_variables: &[],
+    permissions: "",
+    limits: TextLimits { title: 240, body: 1_000_000 },
+    headers: &[("accept", "application/json")],
+    redirects_to_login: false,
+    api: Url::clone,
+    token_api: |_, _, _| None,
+    authorization: bearer,
+    repository: repository_of_owner,
+    proposals: "pulls",
+    query: &[],
+    exists: |status, _| status == 409,
+};
 
 /// Origin of a token.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -38,22 +67,30 @@ pub(super) enum TokenSource {
     Ci,
 }
 
-/// Headers of a forge that needs none of its own.
-pub(super) const JSON: &[(&str, &str)] = &[("accept", "application/json")];
-
 impl ForgeProtocol {
     /// Locates the REST API of the public instance.
     pub(super) fn public_api(&self) -> Option<Url> {
         Some((self.api)(&Url::parse(self.public?).ok()?))
     }
 
-    /// Suggests what to do about a 401 or 403.
-    pub(super) fn denied_help(&self, status: StatusCode) -> String {
-        match status {
-            StatusCode::UNAUTHORIZED => "check that the token is complete and has not expired".to_owned(),
-            _ => self.permissions.to_owned(),
-        }
+    /// Returns the origin of that API.
+    pub(super) fn public_origin(&self) -> Option<UrlOrigin> {
+        UrlOrigin::of(&self.public_api()?)
     }
+}
+
+/// Converts the state of a proposal with this body; all states but `open` and `merged` are closed ones.
+pub(super) fn state(name: &str, open: &str, merged: &str, body: &str) -> ProposalState {
+    match name {
+        _ if name == open => ProposalState::Open,
+        _ if name == merged => ProposalState::Merged,
+        _ => ProposalState::of_closed(body),
+    }
+}
+
+/// Splits `/repos/{owner}/{name}`.
+fn repository_of_owner(path: &str) -> Vec<&str> {
+    std::iter::once("repos").chain(path.split('/')).collect()
 }
 
 /// Builds a bearer token (RFC 6750).

@@ -7,14 +7,16 @@
 use std::time::Duration;
 
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION};
-use reqwest::{Method, StatusCode};
+use reqwest::{Method, Response, StatusCode};
 use serde_json::Value;
 use url::Url;
 
-use super::error::{ForgeError, said};
-use super::instance::{ForgeInstance, ForgeToken};
-use super::protocol::ForgeProtocol;
-use crate::http::{AttemptOutcome, ErrorScope, HttpClient, HttpConfig, HttpError, Proxies, UrlOrigin, retry_after};
+use super::error::{ForgeError, ForgeResult, said};
+use super::instance::ForgeInstance;
+use crate::http::{
+    AttemptOutcome, ErrorScope, HttpClient, HttpConfig, HttpError, HttpSetupError, Proxies, UrlOrigin, retry_after,
+};
+use crate::proposal::draft::{ForgeProposal, ProposalOptions};
 use crate::system::clock;
 use crate::text::escape;
 
@@ -22,14 +24,13 @@ use crate::text::escape;
 const REPLY_MAX: usize = 32 << 20;
 /// Wait after GitHub's secondary rate limit without `Retry-After` (its "Best practices for using the REST API").
 const SECONDARY_LIMIT: Duration = Duration::from_secs(60);
+const INVALID_TOKEN: &str = "check that the token is complete and has not expired";
 
 /// API client for one repository of a forge.
 pub(super) struct ApiClient {
-    protocol: &'static ForgeProtocol,
-    repository: String,
-    api: Url,
-    origin: UrlOrigin,
-    token: ForgeToken,
+    pub(super) instance: ForgeInstance,
+    /// Options of new proposals.
+    pub(super) options: ProposalOptions,
     http: HttpClient,
 }
 
@@ -60,13 +61,7 @@ pub(super) enum LostAnswer {
     Exists(ForgeError),
     /// The request had no effect.
     #[error(transparent)]
-    Final(ForgeError),
-}
-
-impl From<ForgeError> for LostAnswer {
-    fn from(error: ForgeError) -> Self {
-        Self::Final(error)
-    }
+    Final(#[from] ForgeError),
 }
 
 impl From<LostAnswer> for ForgeError {
@@ -93,37 +88,15 @@ impl<'a> ApiCall<'a> {
     }
 }
 
-/// A response with its body.
-struct RawReply {
-    status: StatusCode,
-    headers: HeaderMap,
-    body: Vec<u8>,
-}
-
-/// Failure of one attempt before its response was complete.
-enum SendError {
-    Http(HttpError),
-    Api(ForgeError),
-}
-
-impl From<HttpError> for SendError {
-    fn from(error: HttpError) -> Self {
-        Self::Http(error)
-    }
-}
-
 /// Decides whether another attempt is safe and worthwhile after a transport error. A request that is not repeatable and
 /// may have been sent has an unclear result.
-fn transport_failure(error: HttpError, is_repeatable: bool) -> AttemptOutcome<ApiReply, LostAnswer> {
-    let (scope, may_be_sent) = (error.scope(), error.may_be_sent());
-    let is_rule = scope == ErrorScope::Request;
-    let error = ForgeError::of_http(&error);
-    if may_be_sent && !is_repeatable && !is_rule {
-        return AttemptOutcome::Failed(LostAnswer::Unclear(error));
-    }
-    match scope {
-        ErrorScope::Transient => AttemptOutcome::Retry { error: LostAnswer::Final(error), after: None },
-        ErrorScope::Host | ErrorScope::Request => AttemptOutcome::Failed(LostAnswer::Final(error)),
+fn transport_failure(error: &HttpError, is_repeatable: bool) -> AttemptOutcome<ApiReply, LostAnswer> {
+    let is_unclear = error.may_be_sent() && !is_repeatable;
+    let failure = ForgeError::of_http(error);
+    match error.scope() {
+        ErrorScope::Transient | ErrorScope::Host if is_unclear => AttemptOutcome::Failed(LostAnswer::Unclear(failure)),
+        ErrorScope::Transient => AttemptOutcome::Retry { error: failure.into(), after: None },
+        ErrorScope::Host | ErrorScope::Request => AttemptOutcome::Failed(failure.into()),
     }
 }
 
@@ -132,23 +105,13 @@ impl ApiClient {
     ///
     /// # Errors
     /// If a proxy is not a valid URL.
-    pub(super) fn new(instance: &ForgeInstance, proxies: &Proxies) -> Result<Self, ForgeError> {
-        let ForgeInstance { protocol, repository, api, origin, is_named, token, .. } = instance;
-        let named = is_named.then(|| origin.place.clone()).into_iter().collect();
-        let config = HttpConfig { named, proxies: proxies.clone(), ..HttpConfig::default() };
-        let http = HttpClient::new(config).map_err(|error| ForgeError::Setup {
-            message: error.to_string(),
-            help: "check `HTTPS_PROXY` and `HTTP_PROXY`".to_owned(),
-        })?;
-        token.redact_in(&http.redactor);
-        Ok(Self {
-            protocol,
-            repository: repository.clone(),
-            api: api.clone(),
-            origin: origin.clone(),
-            token: token.clone(),
-            http,
-        })
+    pub(super) fn new(instance: ForgeInstance, options: ProposalOptions, proxies: Proxies) -> ForgeResult<Self> {
+        let named = instance.is_named.then(|| instance.origin.place.clone()).into_iter().collect();
+        let config = HttpConfig { named, proxies, ..HttpConfig::default() };
+        let failed = |error: HttpSetupError| ForgeError::new(error.to_string(), "check `HTTPS_PROXY` and `HTTP_PROXY`");
+        let http = HttpClient::new(config).map_err(failed)?;
+        instance.redact_in(&http.redactor);
+        Ok(Self { instance, options, http })
     }
 
     /// Pauses between attempts, with jitter.
@@ -156,9 +119,25 @@ impl ApiClient {
         self.http.limits.backoff()
     }
 
+    /// Builds a URL below that of the repository.
+    pub(super) fn url(&self, rest: &[&str], query: &[(&str, &str)]) -> Url {
+        let ForgeInstance { protocol, repository, .. } = &self.instance;
+        self.url_of_api(&[&(protocol.repository)(repository), rest].concat(), &[protocol.query, query].concat())
+    }
+
+    /// Builds the URL of all proposals.
+    pub(super) fn proposals(&self, query: &[(&str, &str)]) -> Url {
+        self.url(&[self.instance.protocol.proposals], query)
+    }
+
+    /// Builds the URL of a proposal, or of something below it.
+    pub(super) fn proposal(&self, proposal: &ForgeProposal, rest: &[&str]) -> Url {
+        self.url(&[&[self.instance.protocol.proposals, &proposal.number.to_string()], rest].concat(), &[])
+    }
+
     /// Builds a URL from path segments, each encoded separately, and a query.
-    pub(super) fn url(&self, parts: &[&str], query: &[(&str, &str)]) -> Url {
-        let mut url = self.api.clone();
+    pub(super) fn url_of_api(&self, parts: &[&str], query: &[(&str, &str)]) -> Url {
+        let mut url = self.instance.api.clone();
         // All HTTP URLs have a path.
         if let Ok(mut path) = url.path_segments_mut() {
             path.pop_if_empty().extend(parts);
@@ -173,16 +152,24 @@ impl ApiClient {
     ///
     /// # Errors
     /// If no response arrives, or the status is not a success.
-    pub(super) async fn take(&self, call: ApiCall<'_>) -> Result<Value, ForgeError> {
+    pub(super) async fn take(&self, call: ApiCall<'_>) -> ForgeResult<Value> {
         let reply = self.ask(call).await?;
         self.accept(reply)
+    }
+
+    /// Changes a proposal, and returns it.
+    ///
+    /// # Errors
+    /// If no response arrives, or the status is not a success.
+    pub(super) async fn update(&self, method: Method, known: &ForgeProposal, body: &Value) -> ForgeResult<Value> {
+        self.take(ApiCall::set(method, self.proposal(known, &[]), body)).await
     }
 
     /// Adds a comment. A lost response is not an error: the comment may exist, and it is not essential.
     ///
     /// # Errors
     /// If the forge refuses or cannot be reached.
-    pub(super) async fn comment(&self, url: Url, comment: &Value) -> Result<(), ForgeError> {
+    pub(super) async fn comment(&self, url: Url, comment: &Value) -> ForgeResult<()> {
         match self.ask(ApiCall::add(url, comment)).await {
             Ok(reply) => self.accept(reply).map(drop),
             Err(LostAnswer::Unclear(_)) => Ok(()),
@@ -194,29 +181,62 @@ impl ApiClient {
     ///
     /// # Errors
     /// If the status is not a success.
-    pub(super) fn accept(&self, reply: ApiReply) -> Result<Value, ForgeError> {
+    pub(super) fn accept(&self, reply: ApiReply) -> ForgeResult<Value> {
         if reply.status.is_success() { Ok(reply.body) } else { Err(self.refused(&reply)) }
+    }
+
+    /// Returns the body of a successful creation of a proposal.
+    ///
+    /// # Errors
+    /// If the status is not a success.
+    pub(super) fn created(&self, reply: ApiReply) -> Result<Value, LostAnswer> {
+        match (self.instance.protocol.exists)(reply.status.as_u16(), &reply.body) {
+            true => Err(LostAnswer::Exists(self.refused(&reply))),
+            false => Ok(self.accept(reply)?),
+        }
+    }
+
+    /// Returns a note that `event` happened, unless the reply is a success.
+    pub(super) fn note(&self, event: &str, reply: &ApiReply) -> Option<String> {
+        (!reply.status.is_success()).then(|| format!("{event}{}", self.said(&reply.body)))
     }
 
     /// Converts a reply that is not a success into an error.
     pub(super) fn refused(&self, reply: &ApiReply) -> ForgeError {
-        let (place, status) = (self.place(), reply.status.as_u16());
-        let said = self.said(&reply.body);
+        let ForgeInstance { protocol, repository, .. } = &self.instance;
+        let (place, status, said) = (self.place(), reply.status.as_u16(), self.said(&reply.body));
         match status {
-            401 | 403 => ForgeError::Denied { place, status, said, help: self.protocol.denied_help(reply.status) },
+            401 => self.denied(status, &said, INVALID_TOKEN),
+            403 => self.denied(status, &said, protocol.permissions),
             404 => {
-                let permissions = self.protocol.denied_help(StatusCode::FORBIDDEN);
-                let help = format!("check `repository` in `[publish]`; if it is correct, {permissions}");
-                ForgeError::NotFound { place, repository: self.repository.clone(), said, help }
+                let message = format!("repository `{repository}` not found on `{place}`: 404{said}");
+                let help = format!("check `repository` in `[publish]`; if it is correct, {}", protocol.permissions);
+                ForgeError { is_not_found: true, ..ForgeError::new(message, help) }
             }
-            429 => ForgeError::RateLimited { place, status, said, retry_after: None },
-            _ => ForgeError::Refused { place, status, said },
+            429 => self.rate_limited(status, &said, None),
+            _ => ForgeError::new(
+                format!("`{place}` rejected the request: {status}{said}"),
+                "check the rules of the repository, such as branch protection",
+            ),
         }
+    }
+
+    fn denied(&self, status: u16, said: &str, help: &str) -> ForgeError {
+        ForgeError::new(format!("`{}` denied access: {status}{said}", self.place()), help)
+    }
+
+    fn rate_limited(&self, status: u16, said: &str, retry_after: Option<Duration>) -> ForgeError {
+        let time = retry_after.map_or_else(|| "later".to_owned(), |wait| format!("in {} s", wait.as_secs()));
+        ForgeError::new(
+            format!("rate limit of `{}` exceeded: {status}{said}", self.place()),
+            format!("run pinstream again {time}; it continues where it stopped"),
+        )
     }
 
     /// Creates the error of a response that does not contain what is `expected`.
     pub(super) fn unreadable(&self, expected: &str) -> ForgeError {
-        ForgeError::Unreadable { place: self.place(), expected: expected.to_owned() }
+        let message = format!("unexpected answer from `{}`: expected {expected}", self.place());
+        ForgeError::new(message, "check the kind of forge and its `url` in `[publish]`")
     }
 
     /// Sends with at most 3 attempts. Any status but rate limits and server errors is a reply.
@@ -226,71 +246,71 @@ impl ApiClient {
     pub(super) async fn ask(&self, call: ApiCall<'_>) -> Result<ApiReply, LostAnswer> {
         let limit = self.http.limits.request;
         let call = &call;
+        let Some(header) = UrlOrigin::of(&call.url).and_then(|origin| self.instance.header(&origin)) else {
+            return Err(self.unreachable("is not the server that the token is for").into());
+        };
         let attempt = |number| async move {
-            let sent = tokio::time::timeout(limit, self.send(call)).await;
-            let sent = sent.unwrap_or_else(|_| Err(HttpError::timeout(&self.origin, limit).into()));
-            match sent {
-                Ok(reply) => self.evaluate(reply, call.is_repeatable, number),
-                Err(SendError::Api(error)) => AttemptOutcome::Failed(LostAnswer::Final(error)),
-                Err(SendError::Http(error)) => transport_failure(error, call.is_repeatable),
+            let sent = tokio::time::timeout(limit, self.send(call, header)).await;
+            match sent.unwrap_or_else(|_| Err(HttpError::timeout(&self.instance.origin, limit))) {
+                Ok((response, body)) => self.evaluate(call, &response, &body, number),
+                Err(error) => transport_failure(&error, call.is_repeatable),
             }
         };
         self.http.with_retry(attempt).await
     }
 
     /// Sends once and reads the whole response.
-    async fn send(&self, call: &ApiCall<'_>) -> Result<RawReply, SendError> {
-        let Some((origin, header)) = UrlOrigin::of(&call.url).and_then(|origin| {
-            let header = self.token.header(&origin)?.clone();
-            Some((origin, header))
-        }) else {
-            return Err(SendError::Api(self.unreachable("is not the server that the token is for")));
-        };
-        let route = self.http.route(&call.url, &origin, self.http.access(&origin), None).await?;
+    async fn send(&self, call: &ApiCall<'_>, header: &HeaderValue) -> Result<(Response, Vec<u8>), HttpError> {
+        let origin = &self.instance.origin;
+        let route = self.http.route(&call.url, origin, self.http.access(origin), None).await?;
         let mut request = route.client.request(call.method.clone(), call.url.clone()).header(AUTHORIZATION, header);
-        for (name, value) in self.protocol.headers {
+        for (name, value) in self.instance.protocol.headers {
             request = request.header(*name, *value);
         }
         if let Some(body) = call.body {
             request = request.header(CONTENT_TYPE, HeaderValue::from_static("application/json")).body(body.to_string());
         }
-        let mut response = self.http.send(request, &origin).await?;
-        let status = response.status();
-        tracing::debug!("{} {origin}{} {}", call.method, escape::terminal(call.url.path()), status.as_u16());
-        let (body, _permit) = self.http.read_body(&mut response, &origin, REPLY_MAX).await?;
-        Ok(RawReply { status, headers: std::mem::take(response.headers_mut()), body })
+        let mut response = self.http.send(request, origin).await?;
+        let status = response.status().as_u16();
+        tracing::debug!("{} {origin}{} {status}", call.method, escape::terminal(call.url.path()));
+        let (body, _permit) = self.http.read_body(&mut response, origin, REPLY_MAX).await?;
+        Ok((response, body))
     }
 
     /// Decides whether a response is a reply, an error or a reason for another attempt.
-    fn evaluate(&self, raw: RawReply, is_repeatable: bool, attempt: usize) -> AttemptOutcome<ApiReply, LostAnswer> {
-        let RawReply { status, headers, body } = raw;
-        let parsed = serde_json::from_slice(&body);
+    fn evaluate(
+        &self,
+        call: &ApiCall<'_>,
+        response: &Response,
+        body: &[u8],
+        attempt: usize,
+    ) -> AttemptOutcome<ApiReply, LostAnswer> {
+        let (status, headers) = (response.status(), response.headers());
+        let parsed = serde_json::from_slice(body);
         let is_json = parsed.is_ok();
         let total = headers.get("x-total-count").and_then(|total| total.to_str().ok()?.parse().ok());
         let reply = ApiReply { status, body: parsed.unwrap_or_default(), total };
-        let (place, code, said) = (self.place(), status.as_u16(), self.said(&reply.body));
-        let fail = |error| AttemptOutcome::Failed(LostAnswer::Final(error));
-        if let Some(after) = rate_limit(status, &headers, &said) {
-            let error = ForgeError::RateLimited { place, status: code, said, retry_after: after };
-            return AttemptOutcome::Retry { error: LostAnswer::Final(error), after };
+        let (code, said) = (status.as_u16(), self.said(&reply.body));
+        let fail = |error: ForgeError| AttemptOutcome::Failed(error.into());
+        if let Some(after) = rate_limit(status, headers, &said) {
+            return AttemptOutcome::Retry { error: self.rate_limited(code, &said, after).into(), after };
         }
         if status.is_redirection() || code == 203 {
-            if self.protocol.redirects_to_login {
-                let help = self.protocol.denied_help(StatusCode::UNAUTHORIZED);
-                return fail(ForgeError::Denied { place, status: code, said, help });
+            if self.instance.protocol.redirects_to_login {
+                return fail(self.denied(code, &said, INVALID_TOKEN));
             }
             let to = headers.get(LOCATION).map(|to| String::from_utf8_lossy(to.as_bytes())).unwrap_or_default();
             let to = escape::terminal(to.split('?').next().unwrap_or_default());
-            return fail(ForgeError::Unreachable {
-                message: format!("`{place}` redirects to `{to}`; the token is not sent there"),
-                help: "if the repository was renamed or moved, update its name in `[publish]`".to_owned(),
-            });
+            return fail(ForgeError::new(
+                format!("`{}` redirects to `{to}`; the token is not sent there", self.place()),
+                "if the repository was renamed or moved, update its name in `[publish]`",
+            ));
         }
         if status.is_server_error() {
             let attempts = if attempt == 1 { String::new() } else { format!(" ({attempt} attempts)") };
             let error = self.unreachable(&format!("returned {code}{attempts}{said}"));
-            return match is_repeatable {
-                true => AttemptOutcome::Retry { error: LostAnswer::Final(error), after: None },
+            return match call.is_repeatable {
+                true => AttemptOutcome::Retry { error: error.into(), after: None },
                 false => AttemptOutcome::Failed(LostAnswer::Unclear(error)),
             };
         }
@@ -314,14 +334,14 @@ impl ApiClient {
     }
 
     fn place(&self) -> String {
-        self.origin.host()
+        self.instance.origin.host()
     }
 
     fn unreachable(&self, what: &str) -> ForgeError {
-        ForgeError::Unreachable {
-            message: format!("`{}` {what}", self.place()),
-            help: "check whether the forge is up; the next pass tries again".to_owned(),
-        }
+        ForgeError::new(
+            format!("`{}` {what}", self.place()),
+            "check whether the forge is up; the next pass tries again",
+        )
     }
 }
 
@@ -339,11 +359,10 @@ fn rate_limit(status: StatusCode, headers: &HeaderMap, said: &str) -> Option<Opt
         Some(Duration::from_secs(u64::try_from(seconds - now.as_second()).unwrap_or(0)))
     };
     let is_secondary = said.contains("secondary rate limit");
+    let until_reset = after.or_else(|| is_used_up.then(reset).flatten());
     match status.as_u16() {
-        429 => Some(after.or_else(|| is_used_up.then(reset).flatten()).or(is_secondary.then_some(SECONDARY_LIMIT))),
-        403 if after.is_some() || is_used_up || is_secondary => {
-            Some(after.or_else(|| is_used_up.then(reset).flatten()).or(Some(SECONDARY_LIMIT)))
-        }
+        429 => Some(until_reset.or(is_secondary.then_some(SECONDARY_LIMIT))),
+        403 if after.is_some() || is_used_up || is_secondary => Some(until_reset.or(Some(SECONDARY_LIMIT))),
         503 if after.is_some() => Some(after),
         _ => None,
     }

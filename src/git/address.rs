@@ -4,12 +4,13 @@
 //! Credentials are removed from an address when it is parsed, and never shown. Only over SSH, where a user name opens
 //! nothing, it remains.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv6Addr};
 use std::path::{Path, PathBuf};
 
 use super::RemoteOrigin;
 use super::error::{GitError, is_format, shown};
 use crate::http::Secret;
+use crate::text::encoding::percent_decode;
 
 /// The longest address, in bytes.
 const URL_MAX: usize = 2048;
@@ -44,10 +45,22 @@ pub(super) struct SshTarget {
     pub(super) path: String,
 }
 
+impl RemoteScheme {
+    /// Returns the name in URLs, and the default port.
+    fn facts(self) -> (&'static str, u16) {
+        match self {
+            Self::Https => ("https", 443),
+            Self::Http => ("http", 80),
+            Self::Ssh => ("ssh", 22),
+            Self::Git => ("git", 9418),
+        }
+    }
+}
+
 /// The address of a remote, without credentials in its text.
 #[derive(Clone)]
 pub(super) struct RemoteAddress {
-    route: RemoteRoute,
+    pub(super) route: RemoteRoute,
     url: String,
     user: Option<String>,
     password: Option<Secret>,
@@ -75,22 +88,20 @@ impl RemoteAddress {
         if text.chars().any(|c| c.is_control() || is_format(c) || (c.is_whitespace() && c != ' ')) {
             return Err("it contains control characters or white space");
         }
-        if let Some((scheme, rest)) = text.split_once("://") {
-            return match scheme {
-                "file" => Self::file(text, rest),
-                "https" => Self::server(RemoteScheme::Https, rest),
-                "http" => Self::server(RemoteScheme::Http, rest),
-                "ssh" => Self::server(RemoteScheme::Ssh, rest),
-                "git" => Self::server(RemoteScheme::Git, rest),
-                _ => Err("expected a path, `https://`, `ssh://`, `user@host:path` or `file://`"),
+        if let Some((name, rest)) = text.split_once("://") {
+            let schemes = [RemoteScheme::Https, RemoteScheme::Http, RemoteScheme::Ssh, RemoteScheme::Git];
+            return match schemes.into_iter().find(|scheme| scheme.facts().0 == name) {
+                Some(scheme) => Self::server(scheme, rest),
+                None if name == "file" => Self::file(text, rest),
+                None => Err("expected a path, `https://`, `ssh://`, `user@host:path` or `file://`"),
             };
         }
         if text.contains("::") {
             return Err("remote helpers are not supported");
         }
-        match Self::scp_like(text) {
-            Some(found) => found,
-            None => Self::directory(Path::new(text)),
+        match text.split_once(':') {
+            Some((login, path)) if !login.contains('/') => Self::scp_like(text, login, path),
+            _ => Self::directory(Path::new(text)),
         }
     }
 
@@ -98,14 +109,8 @@ impl RemoteAddress {
         // Absolute, so that its state does not depend on the working directory.
         let path = path.canonicalize().ok().filter(|path| path.is_dir()).ok_or("there is no such directory")?;
         let url = path.to_str().ok_or("its path is not Unicode")?.to_owned();
-        Ok(Self {
-            route: RemoteRoute::Directory(path),
-            url,
-            user: None,
-            password: None,
-            host: String::new(),
-            port: None,
-        })
+        let route = RemoteRoute::Directory(path);
+        Ok(Self { route, url, user: None, password: None, host: String::new(), port: None })
     }
 
     fn file(text: &str, rest: &str) -> Result<Self, &'static str> {
@@ -119,20 +124,14 @@ impl RemoteAddress {
 
     fn server(scheme: RemoteScheme, rest: &str) -> Result<Self, &'static str> {
         let (authority, path) = rest.split_at(rest.find('/').ok_or("it has no path")?);
-        let (userinfo, place) = match authority.rsplit_once('@') {
-            Some((userinfo, place)) => (Some(userinfo), place),
-            None => (None, authority),
-        };
-        let (user, password) = match userinfo.map(|userinfo| userinfo.split_once(':').unwrap_or((userinfo, ""))) {
-            None => (None, None),
-            Some((user, "")) => (Some(user.to_owned()), None),
-            Some((user, password)) => (
-                Some(user.to_owned()),
-                Some(Secret::new(
-                    decode(password).ok_or("its password contains characters that must be written as `%XX`")?,
-                )),
-            ),
-        };
+        let (login, place) =
+            authority.rsplit_once('@').map_or((None, authority), |(login, place)| (Some(login), place));
+        let (user, password) = login.map(|login| login.split_once(':').unwrap_or((login, ""))).unzip();
+        let user = user.map(str::to_owned);
+        let password = password.filter(|password| !password.is_empty()).map(|password| {
+            decode(password).map(Secret::new).ok_or("its password contains characters that must be written as `%XX`")
+        });
+        let password = password.transpose()?;
         if user.as_deref().is_some_and(|user| !is_user(user)) {
             return Err("its user name contains other characters than letters, digits, `.`, `_`, `+` and `-`");
         }
@@ -146,12 +145,7 @@ impl RemoteAddress {
         if !is_path(path) || path == "/" {
             return Err("its path contains invalid characters or parts");
         }
-        let name = match scheme {
-            RemoteScheme::Https => "https",
-            RemoteScheme::Http => "http",
-            RemoteScheme::Ssh => "ssh",
-            RemoteScheme::Git => "git",
-        };
+        let (name, _) = scheme.facts();
         // Over HTTP, a user name may be a token.
         let named = user.as_ref().filter(|_| matches!(scheme, RemoteScheme::Ssh | RemoteScheme::Git));
         let at = named.map_or_else(String::new, |user| format!("{user}@"));
@@ -160,35 +154,16 @@ impl RemoteAddress {
         Ok(Self { route: RemoteRoute::Server(scheme), url, user, password, host, port })
     }
 
-    /// Parses `user@host:path`; none if the text has another shape.
-    fn scp_like(text: &str) -> Option<Result<Self, &'static str>> {
-        let (before, path) = text.split_once(':')?;
-        if before.contains('/') {
-            return None;
+    /// Parses `user@host:path`.
+    fn scp_like(text: &str, login: &str, path: &str) -> Result<Self, &'static str> {
+        let (user, host) =
+            login.split_once('@').ok_or("expected `user@host:path` or `ssh://user@host/path` for SSH")?;
+        let is_plain = !path.starts_with('-') && is_path(path) && !path.trim_matches('/').is_empty();
+        if !is_user(user) || !is_host(host) || !is_plain {
+            return Err("expected `user@host:path`");
         }
-        let Some((user, host)) = before.split_once('@') else {
-            return Some(Err("expected `user@host:path` or `ssh://user@host/path` for SSH"));
-        };
-        if !is_user(user)
-            || !is_host(host)
-            || path.starts_with('-')
-            || !is_path(path)
-            || path.trim_matches('/').is_empty()
-        {
-            return Some(Err("expected `user@host:path`"));
-        }
-        Some(Ok(Self {
-            route: RemoteRoute::Server(RemoteScheme::Ssh),
-            url: text.to_owned(),
-            user: Some(user.to_owned()),
-            password: None,
-            host: host.to_owned(),
-            port: None,
-        }))
-    }
-
-    pub(super) fn route(&self) -> &RemoteRoute {
-        &self.route
+        let (url, user, host) = (text.to_owned(), Some(user.to_owned()), host.to_owned());
+        Ok(Self { route: RemoteRoute::Server(RemoteScheme::Ssh), url, user, password: None, host, port: None })
     }
 
     /// Returns the address for libgit2, without credentials.
@@ -238,14 +213,8 @@ impl RemoteAddress {
 
     /// Returns the origin of the remote.
     pub(super) fn origin(&self) -> RemoteOrigin {
-        let (scheme, port) = match self.route {
-            RemoteRoute::Directory(_) => return RemoteOrigin::Directory,
-            RemoteRoute::Server(RemoteScheme::Https) => ("https", 443),
-            RemoteRoute::Server(RemoteScheme::Http) => ("http", 80),
-            RemoteRoute::Server(RemoteScheme::Ssh) => ("ssh", 22),
-            RemoteRoute::Server(RemoteScheme::Git) => ("git", 9418),
-        };
-        let host = self.host.to_ascii_lowercase();
+        let RemoteRoute::Server(scheme) = self.route else { return RemoteOrigin::Directory };
+        let ((scheme, port), host) = (scheme.facts(), self.host.to_ascii_lowercase());
         RemoteOrigin::Server(format!("{scheme}://{host}:{}", self.port.unwrap_or(port)))
     }
 
@@ -307,8 +276,7 @@ fn split_port(text: &str) -> Option<(String, Option<u16>)> {
 
 fn is_loopback(host: &str) -> bool {
     host.eq_ignore_ascii_case("localhost")
-        || host.parse::<Ipv4Addr>().is_ok_and(|address| address.is_loopback())
-        || host.trim_matches(['[', ']']).parse::<Ipv6Addr>().is_ok_and(|address| address.is_loopback())
+        || host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 /// Accepts a path without query, quote, backslash, invalid escape, and `.` or `..` as a part, even if escaped.
@@ -322,22 +290,7 @@ fn is_path(path: &str) -> bool {
 
 /// Decodes `%XX`; none if an escape is invalid or a character is not printable ASCII.
 fn decode(text: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let [first, after @ ..] = rest {
-        rest = after;
-        if *first != b'%' {
-            if !first.is_ascii_graphic() {
-                return None;
-            }
-            bytes.push(*first);
-            continue;
-        }
-        let digits = after.get(..2).filter(|digits| digits.iter().all(u8::is_ascii_hexdigit))?;
-        bytes.push(u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?);
-        rest = &after[2..];
-    }
-    String::from_utf8(bytes).ok()
+    percent_decode(text).filter(|_| text.bytes().all(|b| b.is_ascii_graphic()))
 }
 
 #[cfg(test)]

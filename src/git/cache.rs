@@ -11,8 +11,9 @@ use git2::{Oid, Repository, RepositoryInitOptions, RepositoryOpenFlags};
 use sha2::{Digest as _, Sha256};
 
 use super::GitError;
-use super::error::{local, local_io};
+use super::error::local_io;
 use crate::system::environment;
+use crate::text::encoding::hex;
 
 /// The interval between two attempts to lock a slot.
 const POLL: std::time::Duration = std::time::Duration::from_millis(5);
@@ -61,7 +62,7 @@ impl Alternate {
 
 /// Names the files of a remote by a hash, which reveals nothing of its address.
 pub(super) fn name_of(url: &str) -> String {
-    Sha256::digest(url.as_bytes()).iter().take(12).map(|byte| format!("{byte:02x}")).collect()
+    hex(&Sha256::digest(url.as_bytes())[..12])
 }
 
 impl GitCache {
@@ -126,9 +127,11 @@ impl GitCache {
 
     /// Makes the objects of the lenders readable.
     fn add_alternates(&self) -> Result<(), GitError> {
-        let odb = self.repository.odb().map_err(|error| local(&error))?;
-        let mut add = self.alternates.iter().map(|alternate| odb.add_disk_alternate(&alternate.objects));
-        add.try_for_each(|added| added.map_err(|error| local(&error)))
+        let odb = self.repository.odb()?;
+        for alternate in &self.alternates {
+            odb.add_disk_alternate(&alternate.objects)?;
+        }
+        Ok(())
     }
 
     /// Returns whether a commit and its tree are available.
@@ -149,7 +152,7 @@ impl GitCache {
         let text: String = known.iter().flat_map(|id| [*id, "\n"]).collect();
         std::fs::write(&path, text).map_err(|error| local_io("write", &path, &error))?;
         // Grafts are read when a repository is opened.
-        self.repository = open(&self.path).map_err(|error| local(&error))?;
+        self.repository = open(&self.path)?;
         self.add_alternates()
     }
 }
@@ -188,5 +191,5 @@ fn clear(path: &Path) -> Result<(), GitError> {
 fn init(path: &Path) -> Result<Repository, GitError> {
     let mut options = RepositoryInitOptions::new();
     options.bare(true).external_template(false).initial_head("none");
-    Repository::init_opts(path, &options).map_err(|error| local(&error))
+    Ok(Repository::init_opts(path, &options)?)
 }

@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 use git2::{ErrorCode, Oid, Repository};
 use jiff::Timestamp;
 
-use super::error::{local, shown};
+use super::error::shown;
 use super::lock_history::LockHistory;
 pub use super::lock_history::LockRevision;
 use super::repo_path::RepoPath;
 use super::tree::ObjectStore;
-use super::{CommitId, GitError, RepoFile, RootFiles};
+use super::{CommitId, GitError, RepoFile};
 use crate::model::image::{Digest, TagId};
 
 /// The commits that are searched for versions of a lock.
@@ -54,7 +54,7 @@ pub fn discover(directory: &Path) -> Result<Option<Checkout>, GitError> {
             let top = directory.ancestors().find(has_git).unwrap_or(directory);
             return Err(GitError::Owner { directory: shown(&top.display().to_string()) });
         }
-        Err(error) => return Err(local(&error)),
+        Err(error) => return Err(error.into()),
     };
     let Some(top) = repository.workdir().map(Path::to_owned) else { return Ok(None) };
     let inside = |path: &Path| Some(path.canonicalize().ok()?.strip_prefix(top.canonicalize().ok()?).ok()?.to_owned());
@@ -128,15 +128,6 @@ impl Checkout {
         Ok(found.peel_to_commit().map_err(unknown)?.id())
     }
 
-    /// Reads settings, streams and lock of a root at a revision.
-    ///
-    /// # Errors
-    /// If there is no such revision, or a file is unusable.
-    pub fn read_at(&self, revision: &str, root: &str) -> Result<RootFiles, GitError> {
-        let root = RepoPath::parse(root)?;
-        ObjectStore::of(&self.repository)?.files(self.resolve(revision)?, &root)
-    }
-
     /// Reads a file of a root at a revision; none if there is none.
     ///
     /// # Errors
@@ -172,7 +163,7 @@ impl Checkout {
     /// If the history cannot be read.
     pub fn reverted(&self, candidates: &BTreeMap<TagId, Digest>) -> Result<Option<BTreeSet<TagId>>, GitError> {
         let Ok(tip) = self.resolve("HEAD") else { return Ok(None) };
-        super::reverted::reverted(&self.repository, tip, &RepoPath::parse(&self.prefix)?, candidates)
+        super::lock_history::reverted(&self.repository, tip, &RepoPath::parse(&self.prefix)?, candidates)
     }
 
     /// Finds, for each tag and each of its `wanted` digests, the last commit that changed the tag to it. `read` returns the
@@ -189,9 +180,10 @@ impl Checkout {
         mut read: impl FnMut(&[u8]) -> BTreeMap<TagId, Digest>,
     ) -> Result<BTreeMap<(TagId, Digest), Provenance>, GitError> {
         let mut found = BTreeMap::new();
-        let mut open: BTreeMap<&TagId, HistoryQuery> =
-            wanted.iter().map(|(tag, digests)| (tag, HistoryQuery::of(digests))).collect();
-        open.retain(|_, wanted| !wanted.left.is_empty());
+        // For each tag: the digests that are left, and its digest in the next newer version.
+        let mut open: BTreeMap<&TagId, (Vec<Digest>, Option<Digest>)> =
+            wanted.iter().map(|(tag, digests)| (tag, (digests.clone(), None))).collect();
+        open.retain(|_, (left, _)| !left.is_empty());
         for version in self.lock_history(revision, root)? {
             if open.is_empty() {
                 break;
@@ -199,36 +191,19 @@ impl Checkout {
             let LockRevision { commit, author, time, bytes, .. } = version?;
             let pins = read(&bytes);
             let introduced = Provenance { commit, author, time };
-            open.retain(|tag, wanted| {
+            open.retain(|tag, (left, later)| {
                 // The tag did not exist yet.
                 let Some(at) = pins.get(*tag) else { return false };
-                wanted.leave_for(at);
-                if wanted.left.contains(at) {
+                // A digest that differs from that of this version was introduced after it.
+                if let Some(later) = later.replace(at.clone()).filter(|later| later != at) {
+                    left.retain(|digest| *digest != later);
+                }
+                if left.contains(at) {
                     found.insert(((*tag).clone(), at.clone()), introduced.clone());
                 }
-                !wanted.left.is_empty()
+                !left.is_empty()
             });
         }
         Ok(found)
-    }
-}
-
-/// The digests of one tag whose commits are wanted.
-struct HistoryQuery {
-    left: Vec<Digest>,
-    /// Digest of the tag in the next newer version.
-    later: Option<Digest>,
-}
-
-impl HistoryQuery {
-    fn of(digests: &[Digest]) -> Self {
-        Self { left: digests.to_vec(), later: None }
-    }
-
-    /// Steps back to a version in which the tag has the digest `at`: the digest after it was introduced in between.
-    fn leave_for(&mut self, at: &Digest) {
-        if let Some(later) = self.later.replace(at.clone()).filter(|later| later != at) {
-            self.left.retain(|digest| *digest != later);
-        }
     }
 }

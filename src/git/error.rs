@@ -156,6 +156,12 @@ pub(super) fn is_format(character: char) -> bool {
     !character.is_control() && escape::is_deceptive(character)
 }
 
+impl From<git2::Error> for GitError {
+    fn from(error: git2::Error) -> Self {
+        local(&error)
+    }
+}
+
 /// Reports a failure of our own repository.
 pub(super) fn local(error: &git2::Error) -> GitError {
     GitError::Local(shown(error.message()))

@@ -14,6 +14,7 @@ use sha2::{Digest as _, Sha256};
 use super::cache::name_of;
 use super::error::local_io;
 use super::{CommitId, GitError, Push, RootFiles};
+use crate::text::encoding::hex;
 
 /// The state of one remote on this machine.
 pub(super) struct LocalState {
@@ -123,5 +124,5 @@ impl LocalState {
 }
 
 fn id_of(bytes: &[u8]) -> CommitId {
-    CommitId(Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect())
+    CommitId(hex(&Sha256::digest(bytes)))
 }

@@ -1,12 +1,24 @@
-//! The versions of a lock along the first parents of a commit.
+//! The versions of a lock along the first parents of a commit, and the changes that people reverted, as far as the
+//! available history shows.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use git2::{Oid, Repository};
 use jiff::Timestamp;
 
-use super::error::{local, shown};
+use super::error::shown;
 use super::repo_path::RepoPath;
 use super::tree::ObjectStore;
 use super::{CommitId, GitError};
+use crate::model::image::{Digest, TagId};
+use crate::model::lock::{self, Lock, reverted};
+use crate::text::diagnostics::SourceFile;
+
+/// The commits that are searched; earlier reverts were recorded when they were new.
+const REVERT_COMMITS_MAX: usize = 10_000;
+/// The versions of the lock that are searched.
+const REVERT_VERSIONS_MAX: usize = 50;
 
 /// One version of a lock, and the commit that introduced it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,7 +54,7 @@ impl<'r> LockHistory<'r> {
         let Some(mut at) = self.next.take() else { return Ok(None) };
         let mut lock = self.objects.lock_id(at, &self.root)?;
         loop {
-            let commit = self.objects.repository.find_commit(at).map_err(|error| local(&error))?;
+            let commit = self.objects.repository.find_commit(at)?;
             // In a shallow clone, the oldest commit names a parent that is missing.
             let parent = commit.parent_ids().next().filter(|parent| self.left > 0 && self.objects.odb.exists(*parent));
             self.left = self.left.saturating_sub(1);
@@ -85,4 +97,38 @@ impl Iterator for LockHistory<'_> {
     fn next(&mut self) -> Option<Self::Item> {
         self.step().transpose()
     }
+}
+
+/// Returns the tags whose change to the digest in `candidates` was reverted in the history of `tip`; none if the history is
+/// missing or incomplete.
+///
+/// # Errors
+/// If the history cannot be read.
+pub(super) fn reverted(
+    repository: &Repository,
+    tip: Oid,
+    root: &RepoPath,
+    candidates: &BTreeMap<TagId, Digest>,
+) -> Result<Option<BTreeSet<TagId>>, GitError> {
+    if repository.is_shallow() || repository.find_commit(tip).is_err() {
+        return Ok(None);
+    }
+    let mut is_complete = true;
+    let versions = LockHistory::new(repository, tip, root.clone(), REVERT_COMMITS_MAX)?.take(REVERT_VERSIONS_MAX);
+    let locks = versions.map_while(|version| match version {
+        Ok(version) => Some(read(version.bytes)),
+        // A partial clone lacks the files of earlier commits.
+        Err(_) => {
+            is_complete = false;
+            None
+        }
+    });
+    let reverted = reverted::find_reverted(candidates, locks);
+    Ok(is_complete.then_some(reverted))
+}
+
+/// Parses an earlier lock; a malformed one counts as empty.
+fn read(bytes: Vec<u8>) -> Lock {
+    let text = String::from_utf8(bytes).unwrap_or_default();
+    lock::read::read(&Arc::new(SourceFile { path: lock::FILE_NAME.to_owned(), text })).unwrap_or_default()
 }

@@ -18,10 +18,9 @@ use super::address::{RemoteAddress, RemoteRoute};
 use super::branch::BranchName;
 use super::cache::GitCache;
 use super::credential::GitCredentialSources;
-use super::error::local;
 use super::local_state::LocalState;
+use super::lock_history;
 use super::repo_path::RepoPath;
-use super::reverted;
 use super::sign::{Signer, SigningKeySource};
 use super::transport::{AdvertisedRefs, FetchRequest, GitConfiguration, ServerRemote};
 use super::tree::{ObjectStore, TreeLeaf};
@@ -79,10 +78,10 @@ impl Remote {
         let url = config.as_ref().map_or_else(|| url.clone(), |config| url_config::instead_of(config, &url));
         let address = RemoteAddress::parse(&url)?;
         let root = RepoPath::parse(&root)?;
-        limit_process(timeout).map_err(|error| local(&error))?;
+        limit_process(timeout)?;
         let local_state = LocalState::new(&state, address.url());
         let signing = credentials.signing.clone();
-        let directory = match address.route() {
+        let directory = match &address.route {
             RemoteRoute::Directory(path) => Some(path.clone()),
             RemoteRoute::Server(_) => None,
         };
@@ -188,10 +187,10 @@ impl Remote {
         tip: &CommitId,
         candidates: &BTreeMap<TagId, Digest>,
     ) -> Result<Option<BTreeSet<TagId>>, GitError> {
-        let tip = Oid::from_str(&tip.0).map_err(|error| local(&error))?;
+        let tip = Oid::from_str(&tip.0)?;
         // The cache contains no history.
         match self.directory.as_ref().or(self.checkout.as_ref()).map(Repository::open) {
-            Some(Ok(repository)) => reverted::reverted(&repository, tip, &self.root, candidates),
+            Some(Ok(repository)) => lock_history::reverted(&repository, tip, &self.root, candidates),
             Some(Err(_)) | None => Ok(None),
         }
     }
@@ -268,7 +267,7 @@ impl Remote {
         commit: &CommitId,
         mut act: impl FnMut(&ObjectStore<'_>, Oid) -> Result<T, GitError>,
     ) -> Result<T, GitError> {
-        let id = Oid::from_str(&commit.0).map_err(|error| local(&error))?;
+        let id = Oid::from_str(&commit.0)?;
         let fetched = if self.server.cache.has(id) { Ok(()) } else { self.server.fetch_commit(id) };
         match fetched.and_then(|()| act(&ObjectStore::of(self.repository())?, id)) {
             Err(GitError::Local(reason)) => {
@@ -343,21 +342,17 @@ fn commit(
     now: Timestamp,
 ) -> Result<Oid, GitError> {
     let CommitText { message, author, signer } = text;
-    let bytes = || {
-        let person = Signature::new(&author.name, &author.email, &Time::new(now.as_second(), 0))?;
-        let tree = repository.find_tree(tree)?;
-        let parent = parent.map(|parent| repository.find_commit(parent)).transpose()?;
-        let parents: Vec<_> = parent.iter().collect();
-        repository.commit_create_buffer(&person, &person, message, &tree, &parents)
-    };
-    let bytes = bytes().map_err(|error| local(&error))?;
-    let written = match signer {
-        None => repository.odb().and_then(|odb| odb.write(ObjectType::Commit, &bytes)),
+    let person = Signature::new(&author.name, &author.email, &Time::new(now.as_second(), 0))?;
+    let tree = repository.find_tree(tree)?;
+    let parent = parent.map(|parent| repository.find_commit(parent)).transpose()?;
+    let parents: Vec<_> = parent.iter().collect();
+    let bytes = repository.commit_create_buffer(&person, &person, message, &tree, &parents)?;
+    match signer {
+        None => Ok(repository.odb()?.write(ObjectType::Commit, &bytes)?),
         Some(signer) => {
             let signature = signer.sign(&bytes, now)?;
             let text = std::str::from_utf8(&bytes).map_err(|error| GitError::Local(error.to_string()))?;
-            repository.commit_signed(text, signature.trim_end(), Some("gpgsig"))
+            Ok(repository.commit_signed(text, signature.trim_end(), Some("gpgsig"))?)
         }
-    };
-    written.map_err(|error| local(&error))
+    }
 }

@@ -6,6 +6,7 @@
 mod openpgp;
 mod ssh;
 
+use std::ffi::OsString;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -17,7 +18,8 @@ use super::GitError;
 use crate::http::Secret;
 use crate::model::settings::SigningKeyKind;
 use crate::system::environment;
-use crate::system::program::{ProgramError, ProgramOutput};
+use crate::system::private_directory::PrivateDirectory;
+use crate::system::program::{Program, ProgramError, ProgramOutput};
 use crate::text::escape;
 
 /// The variable with a key's text.
@@ -119,12 +121,9 @@ impl SigningConfig {
 
     /// Returns `user.signingKey` if it is a key of this kind.
     fn key(&self, kind: SigningKeyKind) -> Result<&str, GitError> {
-        let format = match kind {
-            SigningKeyKind::Ssh => "ssh",
-            SigningKeyKind::OpenPgp => "openpgp",
-        };
+        let SigningProgram { format, .. } = program_for(kind);
         match &self.key {
-            Some(key) if self.format == format => Ok(key),
+            Some(key) if self.format == *format => Ok(key),
             Some(_) => Err(unusable(
                 format!(
                     "git's `user.signingKey` is not a key for `sign = \"{format}\"`: `gpg.format` is `{}`",
@@ -143,10 +142,39 @@ impl SigningConfig {
     }
 }
 
-/// A key that has proved that it can sign.
-pub(super) enum Signer {
-    Ssh(ssh::SshSigner),
-    OpenPgp(openpgp::OpenPgpSigner),
+/// A program that signs with keys of one kind.
+struct SigningProgram {
+    name: &'static str,
+    /// The git setting with its path.
+    setting: &'static str,
+    /// `gpg.format` of its keys.
+    format: &'static str,
+    /// The beginning of its signatures.
+    header: &'static str,
+    /// Its messages about a missing or wrong passphrase.
+    locked: &'static [&'static str],
+}
+
+fn program_for(kind: SigningKeyKind) -> &'static SigningProgram {
+    match kind {
+        SigningKeyKind::Ssh => &ssh::PROGRAM,
+        SigningKeyKind::OpenPgp => &openpgp::PROGRAM,
+    }
+}
+
+/// A key that has proved that it can sign, and the program that signs with it.
+pub(super) struct Signer {
+    kind: SigningKeyKind,
+    program: PathBuf,
+    /// The key's argument: a path for SSH; a fingerprint, or whatever git's configuration names, for OpenPGP.
+    key: OsString,
+    /// The SSH key is public; an agent holds the private part.
+    in_agent: bool,
+    passphrase: Option<Secret>,
+    /// The place that the key comes from, for messages.
+    origin: String,
+    /// Files for the program: the SSH key of the environment and its passphrase, or the key ring of an OpenPGP key.
+    directory: Option<PrivateDirectory>,
 }
 
 impl Signer {
@@ -161,17 +189,22 @@ impl Signer {
         now: Timestamp,
     ) -> Result<Self, GitError> {
         let config = SigningConfig::of(config, kind);
-        let passphrase = source.passphrase.clone();
-        let signer = match (kind, source.text()?) {
-            (SigningKeyKind::Ssh, Some((key, origin))) => {
-                Self::Ssh(ssh::SshSigner::with_key(&config, &key, passphrase, origin)?)
+        let (key, text, origin) = match source.text()? {
+            Some((text, origin)) => (OsString::new(), Some(text), origin),
+            None => {
+                let key = config.key(kind)?;
+                let text = if kind == SigningKeyKind::Ssh { ssh::public_key(key) } else { None };
+                (key.into(), text, "git's `user.signingKey`".to_owned())
             }
-            (SigningKeyKind::Ssh, None) => Self::Ssh(ssh::SshSigner::configured(&config, passphrase)?),
-            (SigningKeyKind::OpenPgp, Some((key, origin))) => {
-                Self::OpenPgp(openpgp::OpenPgpSigner::with_key(&config, &key, passphrase, origin, now)?)
-            }
-            (SigningKeyKind::OpenPgp, None) => Self::OpenPgp(openpgp::OpenPgpSigner::configured(&config, passphrase)?),
         };
+        let program = config.program.unwrap_or_else(|| program_for(kind).name.into());
+        let passphrase = source.passphrase.clone();
+        let mut signer = Self { kind, program, key, in_agent: false, passphrase, origin, directory: None };
+        match (kind, text) {
+            (SigningKeyKind::Ssh, text) => signer.prepare_ssh(text.as_ref())?,
+            (SigningKeyKind::OpenPgp, Some(text)) => signer.import_openpgp(&text, now)?,
+            (SigningKeyKind::OpenPgp, None) => {}
+        }
         signer.sign(b"", now)?;
         Ok(signer)
     }
@@ -181,27 +214,60 @@ impl Signer {
     /// # Errors
     /// If the program fails.
     pub(super) fn sign(&self, commit: &[u8], now: Timestamp) -> Result<String, GitError> {
-        match self {
-            Self::Ssh(signer) => signer.sign(commit),
-            Self::OpenPgp(signer) => signer.sign(commit, now),
+        let SigningProgram { name, header, locked, .. } = program_for(self.kind);
+        let command = match self.kind {
+            SigningKeyKind::Ssh => self.sign_with_ssh(),
+            SigningKeyKind::OpenPgp => self.sign_with_openpgp(now),
+        };
+        let output = self.run(command.input(commit))?;
+        if output.success && output.stdout.starts_with(header) {
+            return Ok(output.stdout);
         }
+        let (origin, has) = (&self.origin, |text: &&str| output.stderr.contains(text));
+        Err(if locked.iter().any(has) {
+            match self.passphrase {
+                Some(_) => unusable(
+                    format!("`{PASSPHRASE}` is not the passphrase of the key in {origin}"),
+                    "set it to the passphrase of that key",
+                ),
+                None => self.locked(),
+            }
+        } else if self.in_agent {
+            unusable(
+                format!("the SSH agent cannot sign with the public key in {origin}"),
+                "run `ssh-add` for that key, and check that `SSH_AUTH_SOCK` is set",
+            )
+        } else if self.kind == SigningKeyKind::OpenPgp && openpgp::NO_KEY.iter().any(has) {
+            let message = format!("the key in {origin} cannot sign: gpg finds no usable private key");
+            unusable(message, openpgp::EXPORT)
+        } else {
+            failed(name, &output)
+        })
+    }
+
+    fn run(&self, command: Program) -> Result<ProgramOutput, GitError> {
+        command.run(LIMIT).map_err(|error| {
+            let setting = program_for(self.kind).setting;
+            let help = match &error {
+                ProgramError::Missing { .. } => format!("install it, or set git's `{setting}` to its path"),
+                ProgramError::Start { .. } => format!("check git's `{setting}`"),
+                ProgramError::TimedOut { .. } => {
+                    "check that the agent or security key can sign without user interaction".to_owned()
+                }
+            };
+            unusable(format!("cannot sign commits: {error}"), help)
+        })
+    }
+
+    /// Reports that the key has a passphrase and none is set.
+    fn locked(&self) -> GitError {
+        let message = format!("the key in {} is protected by a passphrase", self.origin);
+        unusable(message, format!("set `{PASSPHRASE}` to it"))
     }
 }
 
 fn unusable(message: impl Into<String>, help: impl Into<String>) -> GitError {
     GitError::Signing { message: message.into(), help: help.into() }
-}
-
-/// Reports that a signing program did not run to its end; `setting` is the git setting with its path.
-fn not_run(error: &ProgramError, setting: &str) -> GitError {
-    let help = match error {
-        ProgramError::Missing { .. } => format!("install it, or set git's `{setting}` to its path"),
-        ProgramError::Start { .. } => format!("check git's `{setting}`"),
-        ProgramError::TimedOut { .. } => {
-            "check that the agent or security key can sign without user interaction".to_owned()
-        }
-    };
-    unusable(format!("cannot sign commits: {error}"), help)
 }
 
 /// Reports that a signing program failed; quotes the last line that it printed.
@@ -219,19 +285,6 @@ fn not_written(error: &std::io::Error) -> GitError {
     unusable(
         format!("cannot write the signing key to a private directory: {error}"),
         "set `XDG_RUNTIME_DIR` or `TMPDIR` to a directory that this user can write",
-    )
-}
-
-/// Reports that the key of `origin` has a passphrase and none is set.
-fn locked(origin: &str) -> GitError {
-    unusable(format!("the key in {origin} is protected by a passphrase"), format!("set `{PASSPHRASE}` to it"))
-}
-
-/// Reports that the passphrase does not fit the key of `origin`.
-fn wrong_passphrase(origin: &str) -> GitError {
-    unusable(
-        format!("`{PASSPHRASE}` is not the passphrase of the key in {origin}"),
-        "set it to the passphrase of that key",
     )
 }
 

@@ -118,7 +118,7 @@ impl ServerRemote {
     ) -> Result<Self, GitError> {
         let GitConfiguration { config, checkout } = git;
         let program = |program| Wire::Program(ProgramRemote { program, silence: timeout });
-        let wire = match address.route() {
+        let wire = match &address.route {
             RemoteRoute::Directory(path) => Some(program(RemoteProgram::Local(LocalProgram { path: path.clone() }))),
             RemoteRoute::Server(RemoteScheme::Ssh) => {
                 Some(program(RemoteProgram::Ssh(SshProgram::new(&address, &sources, config.as_ref())?)))

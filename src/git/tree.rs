@@ -3,13 +3,13 @@
 //! Trees are parsed from their bytes, without a work tree: symbolic links and submodules are refused by their mode, and no
 //! path leaves the repository. Sizes are checked before anything is read.
 
-mod patterns;
-
 use git2::{ObjectType, Odb, Oid};
 
-use super::error::{is_format, local, shown};
+use super::error::{is_format, shown};
 use super::repo_path::{PARTS_MAX, RepoPath};
 use super::{GitError, RepoFile, RootFiles};
+use crate::formats::FILES_MAX;
+use crate::formats::path::FilePath;
 
 /// The largest tree object, in bytes.
 const TREE_MAX: usize = 64 << 20;
@@ -130,12 +130,12 @@ pub(super) struct ObjectStore<'r> {
 
 impl<'r> ObjectStore<'r> {
     pub(super) fn of(repository: &'r git2::Repository) -> Result<Self, GitError> {
-        Ok(Self { repository, odb: repository.odb().map_err(|error| local(&error))? })
+        Ok(Self { repository, odb: repository.odb()? })
     }
 
     /// Returns the top tree of a commit.
     pub(super) fn top(&self, commit: Oid) -> Result<Oid, GitError> {
-        Ok(self.repository.find_commit(commit).map_err(|error| local(&error))?.tree_id())
+        Ok(self.repository.find_commit(commit)?.tree_id())
     }
 
     /// Reads `pinstream.toml`, `pinstream.lock` and `streams/**/*.toml` of a root.
@@ -151,7 +151,7 @@ impl<'r> ObjectStore<'r> {
                     if entry.kind() != ObjectKind::Directory {
                         return Err(refuse(&below(&root.text(), "streams"), entry.kind().description()));
                     }
-                    self.streams(entry.id, root, "streams", &mut files, &mut ReadBudget::whole())?;
+                    self.streams(entry.id, root, &mut files)?;
                     continue;
                 }
                 _ => continue,
@@ -162,55 +162,89 @@ impl<'r> ObjectStore<'r> {
         Ok(files)
     }
 
-    fn streams(
+    fn streams(&self, tree: Oid, root: &RepoPath, files: &mut RootFiles) -> Result<(), GitError> {
+        let mut budget = ReadBudget::whole();
+        self.walk(tree, root, "streams", &mut |entry, path| {
+            let full = below(&root.text(), path);
+            if !std::str::from_utf8(&entry.name).is_ok_and(is_printable) {
+                return Err(refuse(&full, "its name contains control or invisible characters"));
+            }
+            budget.entry(&full)?;
+            match entry.kind() {
+                // The file name is one more part.
+                ObjectKind::Directory if path.split('/').count() >= PARTS_MAX => {
+                    return Err(refuse(&full, &format!("a stream's path has at most {PARTS_MAX} parts")));
+                }
+                ObjectKind::Directory => return Ok(true),
+                ObjectKind::Plain | ObjectKind::Executable if path.ends_with(".toml") => {
+                    let bytes = self.plain(entry, &full, DEFINITION_MAX)?.bytes;
+                    budget.file(&full, bytes.len())?;
+                    files.insert(path.to_owned(), bytes);
+                }
+                ObjectKind::Plain | ObjectKind::Executable => {}
+                other => return Err(refuse(&full, other.description())),
+            }
+            Ok(false)
+        })
+    }
+
+    /// Calls `visit` for the entries of `tree`, which is at `path` below `root`, with their paths below `root`. Goes on
+    /// below an entry if that returns true.
+    fn walk(
         &self,
         tree: Oid,
         root: &RepoPath,
         path: &str,
-        files: &mut RootFiles,
-        budget: &mut ReadBudget,
+        visit: &mut dyn FnMut(&TreeEntry, &str) -> Result<bool, GitError>,
     ) -> Result<(), GitError> {
-        let full = below(&root.text(), path);
-        // The file name is one more part.
-        if path.split('/').count() >= PARTS_MAX {
-            return Err(refuse(&full, &format!("a stream's path has at most {PARTS_MAX} parts")));
-        }
-        for entry in self.entries(tree, &full)? {
-            let Some(name) = std::str::from_utf8(&entry.name).ok().filter(|name| is_printable(name)) else {
-                let name = String::from_utf8_lossy(&entry.name).into_owned();
-                return Err(refuse(&below(&full, &name), "its name contains control or invisible characters"));
-            };
-            let path = below(path, name);
-            let full = below(&root.text(), &path);
-            budget.entry(&full)?;
-            match entry.kind() {
-                ObjectKind::Directory => self.streams(entry.id, root, &path, files, budget)?,
-                ObjectKind::Plain | ObjectKind::Executable if name.ends_with(".toml") => {
-                    let bytes = self.plain(&entry, &full, DEFINITION_MAX)?.bytes;
-                    budget.file(&full, bytes.len())?;
-                    files.insert(path, bytes);
-                }
-                ObjectKind::Plain | ObjectKind::Executable => {}
-                other => return Err(refuse(&full, other.description())),
+        for entry in self.entries(tree, &below(&root.text(), path))? {
+            let path = below(path, &String::from_utf8_lossy(&entry.name));
+            if visit(&entry, &path)? {
+                self.walk(entry.id, root, &path, visit)?;
             }
         }
         Ok(())
     }
 
+    /// Lists the plain files of a root that match `patterns`. Other entries and invalid paths are skipped.
+    pub(super) fn matching_files(
+        &self,
+        commit: Oid,
+        root: &RepoPath,
+        patterns: &[FilePath],
+    ) -> Result<Vec<String>, GitError> {
+        let (mut found, mut budget) = (Vec::new(), ReadBudget::whole());
+        let Some(directory) = self.directory(self.top(commit)?, root)? else { return Ok(found) };
+        self.walk(directory, root, "", &mut |entry, path| {
+            let directory = below(&root.text(), path.rsplit_once('/').map_or("", |(directory, _)| directory));
+            budget.entry(&directory)?;
+            if std::str::from_utf8(&entry.name).is_err() || RepoPath::parse(path).is_err() {
+                return Ok(false);
+            }
+            match entry.kind() {
+                ObjectKind::Directory => return Ok(patterns.iter().any(|pattern| pattern.may_match_below(path))),
+                ObjectKind::Plain | ObjectKind::Executable if patterns.iter().any(|pattern| pattern.matches(path)) => {
+                    found.push(path.to_owned());
+                }
+                _ => {}
+            }
+            match found.len() > FILES_MAX {
+                true => Err(refuse(&directory, &format!("the globs match more than {FILES_MAX} files"))),
+                false => Ok(false),
+            }
+        })?;
+        Ok(found)
+    }
+
     /// Reads a file of at most 16 MiB; none if there is none.
     pub(super) fn file(&self, commit: Oid, path: &RepoPath) -> Result<Option<RepoFile>, GitError> {
-        match self.entry(commit, path)? {
-            Some(entry) => self.plain(&entry, &path.text(), FILE_MAX).map(Some),
-            None => Ok(None),
-        }
+        self.entry(commit, path)?.map(|entry| self.plain(&entry, &path.text(), FILE_MAX)).transpose()
     }
 
     /// Returns the blob id of a root's lock, for a walk over many commits.
     pub(super) fn lock_id(&self, commit: Oid, root: &RepoPath) -> Result<Option<Oid>, GitError> {
-        Ok(self
-            .entry(commit, &root.join("pinstream.lock")?)?
-            .filter(|entry| entry.kind() == ObjectKind::Plain)
-            .map(|e| e.id))
+        let entry = self.entry(commit, &root.join("pinstream.lock")?)?;
+        Ok(entry.filter(|entry| entry.kind() == ObjectKind::Plain).map(|entry| entry.id))
     }
 
     /// Reads the blob of a lock.
@@ -228,8 +262,7 @@ impl<'r> ObjectStore<'r> {
 
     /// Finds the tree at `path` below `tree`; every part must be a directory.
     fn directory(&self, tree: Oid, path: &RepoPath) -> Result<Option<Oid>, GitError> {
-        let mut tree = tree;
-        let mut at = String::new();
+        let (mut tree, mut at) = (tree, String::new());
         for part in &path.0 {
             let entries = self.entries(tree, &at)?;
             at = below(&at, part);
@@ -244,36 +277,22 @@ impl<'r> ObjectStore<'r> {
 
     /// Reads all files below `prefix` by their path from there.
     pub(super) fn below(&self, commit: Oid, prefix: &RepoPath) -> Result<RootFiles, GitError> {
-        let mut files = RootFiles::new();
-        if let Some(directory) = self.directory(self.top(commit)?, prefix)? {
-            self.collect(directory, prefix, "", &mut files, &mut ReadBudget::whole())?;
-        }
-        Ok(files)
-    }
-
-    fn collect(
-        &self,
-        tree: Oid,
-        prefix: &RepoPath,
-        path: &str,
-        files: &mut RootFiles,
-        budget: &mut ReadBudget,
-    ) -> Result<(), GitError> {
-        for entry in self.entries(tree, &below(&prefix.text(), path))? {
-            let path = below(path, &String::from_utf8_lossy(&entry.name));
-            let full = below(&prefix.text(), &path);
-            RepoPath::parse(&path)?;
+        let (mut files, mut budget) = (RootFiles::new(), ReadBudget::whole());
+        let Some(directory) = self.directory(self.top(commit)?, prefix)? else { return Ok(files) };
+        self.walk(directory, prefix, "", &mut |entry, path| {
+            let full = below(&prefix.text(), path);
+            RepoPath::parse(path)?;
             budget.entry(&full)?;
             if entry.kind() == ObjectKind::Directory {
-                self.collect(entry.id, prefix, &path, files, budget)?;
-                continue;
+                return Ok(true);
             }
-            let bytes = self.plain(&entry, &full, LOCK_MAX)?.bytes;
+            let bytes = self.plain(entry, &full, LOCK_MAX)?.bytes;
             // A state contains a lock per hook, so each file is bounded by itself.
             budget.file(&full, 0)?;
-            files.insert(path, bytes);
-        }
-        Ok(())
+            files.insert(path.to_owned(), bytes);
+            Ok(false)
+        })?;
+        Ok(files)
     }
 
     fn plain(&self, entry: &TreeEntry, path: &str, cap: usize) -> Result<RepoFile, GitError> {
@@ -286,23 +305,23 @@ impl<'r> ObjectStore<'r> {
     }
 
     fn blob(&self, id: Oid, path: &str, cap: usize) -> Result<Vec<u8>, GitError> {
-        let (size, kind) = self.odb.read_header(id).map_err(|error| local(&error))?;
+        let (size, kind) = self.odb.read_header(id)?;
         if kind != ObjectType::Blob {
             return Err(refuse(path, "its object is not a file"));
         }
         if size > cap {
             return Err(refuse(path, &format!("it is larger than {} KiB", cap >> 10)));
         }
-        Ok(self.odb.read(id).map_err(|error| local(&error))?.data().to_vec())
+        Ok(self.odb.read(id)?.data().to_vec())
     }
 
     /// Reads the entries of a tree; requires the order and names that git-fsck(1) does.
     fn entries(&self, id: Oid, path: &str) -> Result<Vec<TreeEntry>, GitError> {
-        let (size, kind) = self.odb.read_header(id).map_err(|error| local(&error))?;
+        let (size, kind) = self.odb.read_header(id)?;
         if kind != ObjectType::Tree || size > TREE_MAX {
             return Err(refuse(path, "its object is not a directory, or it is too large"));
         }
-        let object = self.odb.read(id).map_err(|error| local(&error))?;
+        let object = self.odb.read(id)?;
         parse(object.data()).map_err(|reason| refuse(path, reason))
     }
 
@@ -393,35 +412,30 @@ impl<'r> ObjectStore<'r> {
     }
 
     pub(super) fn write(&self, kind: ObjectType, bytes: &[u8]) -> Result<Oid, GitError> {
-        self.odb.write(kind, bytes).map_err(|error| local(&error))
+        Ok(self.odb.write(kind, bytes)?)
     }
 }
 
 /// Parses a tree object: `<mode> <name>\0<20 bytes of id>`, sorted, each name once.
 fn parse(bytes: &[u8]) -> Result<Vec<TreeEntry>, &'static str> {
     const ID: usize = 20;
+    const MALFORMED: &str = "its directory is malformed";
     let mut entries: Vec<TreeEntry> = Vec::new();
     let mut files_seen = std::collections::HashSet::new();
     let mut rest = bytes;
     let mut last_key = Vec::new();
     while !rest.is_empty() {
-        let space = rest.iter().take(8).position(|b| *b == b' ').ok_or("its directory is malformed")?;
-        let zero =
-            rest.iter().position(|b| *b == 0).filter(|zero| *zero > space).ok_or("its directory is malformed")?;
-        let id = rest.get(zero + 1..zero + 1 + ID).ok_or("its directory is malformed")?;
+        let space = rest.iter().take(8).position(|b| *b == b' ').ok_or(MALFORMED)?;
+        let zero = rest.iter().position(|b| *b == 0).filter(|zero| *zero > space).ok_or(MALFORMED)?;
+        let id = rest.get(zero + 1..zero + 1 + ID).ok_or(MALFORMED)?;
         let entry = TreeEntry {
             mode: rest[..space].to_vec(),
             name: rest[space + 1..zero].to_vec(),
-            id: Oid::from_bytes(id).map_err(|_| "its directory is malformed")?,
+            id: Oid::from_bytes(id).map_err(|_| MALFORMED)?,
         };
         rest = &rest[zero + 1 + ID..];
         let name = entry.name.as_slice();
-        if name.is_empty()
-            || name == b"."
-            || name == b".."
-            || name.contains(&b'/')
-            || name.eq_ignore_ascii_case(b".git")
-        {
+        if matches!(name, b"" | b"." | b"..") || name.contains(&b'/') || name.eq_ignore_ascii_case(b".git") {
             return Err("its directory contains a name that Git forbids");
         }
         let key = entry.key();

@@ -5,6 +5,7 @@
 use std::fs;
 use std::hash::{DefaultHasher, Hasher as _};
 use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -13,6 +14,7 @@ use tempfile::NamedTempFile;
 use crate::formats;
 use crate::formats::path::FilePath;
 use crate::git::checkout::{self, Checkout};
+use crate::git::error::local_io;
 use crate::git::sparse::SparseIndex;
 use crate::git::{CommitId, GitError, Push, RepoFile, RootFiles};
 use crate::model::lock;
@@ -130,8 +132,8 @@ impl WorkTree {
         let lock = (!is_same).then_some((lock::FILE_NAME, lock.as_bytes()));
         let files = files.iter().map(|(path, bytes)| (path.as_str(), bytes.as_slice()));
         let staged = lock.into_iter().chain(files).map(|(path, bytes)| self.stage(path, bytes));
-        for file in staged.collect::<Result<Vec<_>, _>>()? {
-            file.persist()?;
+        for (file, path) in staged.collect::<Result<Vec<_>, _>>()? {
+            persist(file, &path)?;
         }
         self.version().map(Push::Landed)
     }
@@ -141,11 +143,12 @@ impl WorkTree {
     /// # Errors
     /// If it cannot be written.
     pub fn put(&self, path: &str, bytes: &[u8]) -> Result<(), GitError> {
-        self.stage(path, bytes)?.persist()
+        let (file, path) = self.stage(path, bytes)?;
+        persist(file, &path)
     }
 
-    /// Writes a temporary file next to its destination.
-    fn stage(&self, path: &str, bytes: &[u8]) -> Result<StagedFile, GitError> {
+    /// Writes a temporary file next to its destination; returns both.
+    fn stage(&self, path: &str, bytes: &[u8]) -> Result<(NamedTempFile, PathBuf), GitError> {
         let path = self.0.join(path);
         let (directory, name) = (path.parent().unwrap_or(&self.0), path.file_name().unwrap_or_default());
         let write = || -> io::Result<NamedTempFile> {
@@ -153,15 +156,13 @@ impl WorkTree {
             let prefix = format!(".{}.", name.to_string_lossy());
             let mut file = tempfile::Builder::new().prefix(&prefix).tempfile_in(directory)?;
             file.write_all(bytes)?;
-            let mode = fs::metadata(&path).map_or_else(|_| default_mode(), |old| old.permissions());
+            let mode = fs::metadata(&path).map_or_else(|_| fs::Permissions::from_mode(0o644), |old| old.permissions());
             file.as_file().set_permissions(mode)?;
             file.as_file().sync_all()?;
             Ok(file)
         };
-        match write() {
-            Ok(file) => Ok(StagedFile { file, path }),
-            Err(error) => Err(cannot("write", &path, &error)),
-        }
+        let file = write().map_err(|error| local_io("write", &path, &error))?;
+        Ok((file, path))
     }
 
     /// Lists the plain files that match `patterns`, without files that Git ignores and nested repositories.
@@ -183,25 +184,19 @@ impl WorkTree {
 
     fn read_streams(&self, directory: &str, depth: usize, found: &mut DefinitionFiles) -> Result<(), GitError> {
         let path = self.0.join(directory);
-        match fs::symlink_metadata(&path) {
+        let flaw = match fs::symlink_metadata(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-            Err(error) => return Err(cannot("read", &path, &error)),
-            Ok(kind) if kind.is_symlink() => {
-                found.reject(directory, LINK);
-                return Ok(());
-            }
-            Ok(kind) if !kind.is_dir() => {
-                found.reject(directory, "it is not a directory");
-                return Ok(());
-            }
-            Ok(_) => {}
-        }
-        if depth > DEPTH_MAX {
-            found.reject(directory, "streams are nested at most eight directories deep");
+            Err(error) => return Err(local_io("read", &path, &error)),
+            Ok(kind) if kind.is_symlink() => Some(LINK),
+            Ok(kind) if !kind.is_dir() => Some("it is not a directory"),
+            Ok(_) => (depth > DEPTH_MAX).then_some("streams are nested at most eight directories deep"),
+        };
+        if let Some(flaw) = flaw {
+            found.reject(directory, flaw);
             return Ok(());
         }
         let entries = fs::read_dir(&path).and_then(Iterator::collect::<io::Result<Vec<_>>>);
-        for entry in entries.map_err(|error| cannot("read", &path, &error))? {
+        for entry in entries.map_err(|error| local_io("read", &path, &error))? {
             let name = entry.file_name();
             let Some(name) = name.to_str() else {
                 found.reject(&format!("{directory}/{}", name.to_string_lossy()), "its name is not Unicode");
@@ -212,7 +207,7 @@ impl WorkTree {
                 continue;
             }
             let below = format!("{directory}/{name}");
-            let kind = entry.file_type().map_err(|error| cannot("read", &path, &error))?;
+            let kind = entry.file_type().map_err(|error| local_io("read", &path, &error))?;
             if kind.is_dir() {
                 self.read_streams(&below, depth + 1, found)?;
             } else if name.ends_with(".toml") {
@@ -244,19 +239,16 @@ impl WorkTree {
         let whole = self.0.join(path);
         let kind = match fs::symlink_metadata(&whole) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return self.left_out(path, most),
-            Err(error) => return Err(cannot("read", &whole, &error)),
+            Err(error) => return Err(local_io("read", &whole, &error)),
             Ok(kind) => kind,
         };
-        if kind.is_symlink() {
-            return Err(not_plain(path, LINK));
-        }
         if !kind.is_file() {
-            return Err(not_plain(path, "it is not a file"));
+            return Err(not_plain(path, if kind.is_symlink() { LINK } else { "it is not a file" }));
         }
         let mut bytes = Vec::with_capacity(usize::try_from(kind.len().min(most)).unwrap_or_default());
         let read = fs::File::open(&whole).and_then(|file| file.take(most).read_to_end(&mut bytes));
-        read.map_err(|error| cannot("read", &whole, &error))?;
-        Ok(Some(RepoFile { bytes, executable: is_executable(&kind) }))
+        read.map_err(|error| local_io("read", &whole, &error))?;
+        Ok(Some(RepoFile { bytes, executable: kind.permissions().mode() & 0o111 != 0 }))
     }
 
     /// Reads at most `most` bytes of a file that a sparse checkout leaves out.
@@ -270,17 +262,8 @@ impl WorkTree {
     }
 }
 
-/// A complete file under a temporary name.
-struct StagedFile {
-    file: NamedTempFile,
-    path: PathBuf,
-}
-
-impl StagedFile {
-    fn persist(self) -> Result<(), GitError> {
-        let Self { file, path } = self;
-        file.persist(&path).map(|_| ()).map_err(|error| cannot("write", &path, &error.error))
-    }
+fn persist(file: NamedTempFile, path: &Path) -> Result<(), GitError> {
+    file.persist(path).map(drop).map_err(|error| local_io("write", path, &error.error))
 }
 
 /// A walk over the files that match the patterns of targets.
@@ -298,10 +281,10 @@ impl FileWalk<'_> {
             return Ok(());
         }
         let entries = fs::read_dir(&path).and_then(Iterator::collect::<io::Result<Vec<_>>>);
-        for entry in entries.map_err(|error| cannot("read", &path, &error))? {
+        for entry in entries.map_err(|error| local_io("read", &path, &error))? {
             let Ok(name) = entry.file_name().into_string() else { continue };
             let path = if below.is_empty() { name } else { format!("{below}/{name}") };
-            let kind = entry.file_type().map_err(|error| cannot("read", &self.root.0.join(&path), &error))?;
+            let kind = entry.file_type().map_err(|error| local_io("read", &self.root.0.join(&path), &error))?;
             let matches = match kind.is_dir() {
                 true => path != ".git" && self.patterns.iter().any(|pattern| pattern.may_match_below(&path)),
                 false => kind.is_file() && self.patterns.iter().any(|pattern| pattern.matches(&path)),
@@ -336,26 +319,11 @@ struct DefinitionFiles {
 impl DefinitionFiles {
     fn reject(&mut self, path: &str, reason: &str) {
         let file = Arc::new(SourceFile { path: path.to_owned(), text: String::new() });
-        let message = format!("cannot read `{path}`: {reason}");
-        self.problems
-            .push(Problem::whole(Some(&file), message).help("replace it by a plain file or directory, or remove it"));
+        let problem = Problem::whole(Some(&file), format!("cannot read `{path}`: {reason}"));
+        self.problems.push(problem.help("replace it by a plain file or directory, or remove it"));
     }
-}
-
-fn is_executable(kind: &fs::Metadata) -> bool {
-    use std::os::unix::fs::PermissionsExt as _;
-    kind.permissions().mode() & 0o111 != 0
-}
-
-fn default_mode() -> fs::Permissions {
-    use std::os::unix::fs::PermissionsExt as _;
-    fs::Permissions::from_mode(0o644)
 }
 
 fn not_plain(path: &str, reason: &str) -> GitError {
     GitError::Tree { path: path.to_owned(), reason: reason.to_owned() }
-}
-
-fn cannot(verb: &str, path: &Path, error: &io::Error) -> GitError {
-    GitError::Local(format!("cannot {verb} `{}`: {error}", path.display()))
 }

@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use reqwest::header::{ACCEPT_ENCODING, HeaderMap, HeaderValue};
 use reqwest::{Client, Proxy, RequestBuilder, Response};
@@ -24,7 +24,7 @@ use super::origin::{HostPort, UrlOrigin};
 use super::proxy::{Proxies, ProxyRules};
 use super::redact::Redactor;
 use super::tls::{self, TrustedCertificates};
-use crate::system::clock::Stopwatch;
+use crate::system::{clock::Stopwatch, lock};
 
 /// Bodies up to this size are read without waiting for a permit; almost every manifest is smaller.
 const LARGE_BODY: usize = 64 << 10;
@@ -174,7 +174,7 @@ impl HttpClient {
             direct: (!is_proxied).then_some(access),
             authority: authority.map(|authority| authority.path.clone()),
         };
-        let mut pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut pools = lock(&self.pools);
         if let Some(client) = pools.get(&key) {
             return Ok(Route { client: client.clone(), is_proxied });
         }

@@ -5,13 +5,14 @@
 use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use tokio::sync::OnceCell;
 
 use super::address::PrivateAccess;
+use crate::system::lock;
 
 /// Resolves names instead of the system; tests use it to play a hostile name server.
 pub type NameLookup = Arc<dyn Fn(&str) -> Vec<IpAddr> + Send + Sync>;
@@ -72,7 +73,7 @@ impl ProxiedNames {
         now: Duration,
     ) -> Vec<IpAddr> {
         let cell = {
-            let mut cache = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut cache = lock(&self.0);
             let new = || CachedLookup { since: now, addresses: Arc::default() };
             let entry = cache.entry(name.to_owned()).or_insert_with(new);
             if now.saturating_sub(entry.since) >= CACHE_TTL {

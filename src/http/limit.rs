@@ -3,11 +3,13 @@
 //! Sends nothing. Times are durations since the client was created, by a clock that never goes back; everything
 //! remembered here expires, so that a client can outlive a pass.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use reqwest::header::HeaderMap;
 use tokio::sync::{Semaphore, SemaphorePermit};
+
+use crate::system::lock;
 
 /// Consecutive failed requests, each after all its attempts, that open the circuit breaker.
 pub(crate) const BREAKER_FAILURES: u32 = 5;
@@ -106,12 +108,11 @@ impl<E: Clone> HostLimiter<E> {
         loop {
             let wait = {
                 let now = now();
-                let mut state = self.state();
-                if let Some(open) = state.open.take_if(|open| open.until > now) {
-                    state.open = Some(open.clone());
-                    return Err(open);
+                let mut state = lock(&self.state);
+                state.open.take_if(|open| open.until <= now);
+                if let Some(open) = &state.open {
+                    return Err(open.clone());
                 }
-                state.open = None;
                 let wait = state.not_before.saturating_sub(now);
                 if wait.is_zero() {
                     if state.is_throttled {
@@ -128,7 +129,7 @@ impl<E: Clone> HostLimiter<E> {
     /// Records an orderly response and its quota: throttles when fewer requests remain than may be in flight.
     pub(crate) fn record_success(&self, headers: &HeaderMap) {
         let quota = headers.get("ratelimit-remaining").and_then(|value| remaining(value.as_bytes()));
-        let mut state = self.state();
+        let mut state = lock(&self.state);
         state.failures = 0;
         state.first = None;
         if let Some(quota) = quota {
@@ -138,7 +139,7 @@ impl<E: Clone> HostLimiter<E> {
 
     /// Records a request that failed after all its attempts; the fifth in a row opens the breaker.
     pub(crate) fn record_failure(&self, error: &E, now: Duration) {
-        let mut state = self.state();
+        let mut state = lock(&self.state);
         state.failures += 1;
         let first = state.first.get_or_insert_with(|| error.clone()).clone();
         if state.failures >= BREAKER_FAILURES {
@@ -151,7 +152,7 @@ impl<E: Clone> HostLimiter<E> {
 
     /// Delays all requests by `wait`.
     pub(crate) fn pause(&self, wait: Duration, now: Duration) {
-        let mut state = self.state();
+        let mut state = lock(&self.state);
         state.not_before = state.not_before.max(now + wait);
     }
 
@@ -159,11 +160,7 @@ impl<E: Clone> HostLimiter<E> {
     /// flight do not close it.
     pub(crate) fn open_for(&self, wait: Duration, error: &E, now: Duration) {
         let until = now + wait.min(RETRY_AFTER_MAX);
-        open(&mut self.state(), CircuitOpen { cause: BreakerCause::RetryAfter, error: error.clone(), until });
-    }
-
-    fn state(&self) -> MutexGuard<'_, LimiterState<E>> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        open(&mut lock(&self.state), CircuitOpen { cause: BreakerCause::RetryAfter, error: error.clone(), until });
     }
 }
 

@@ -41,9 +41,12 @@ impl UrlOrigin {
         bare.then(|| Self::of(&url)).flatten()
     }
 
-    /// Formats the host as `[registry."…"]` names it: `host` or `host:port`.
+    /// Formats the host as `[registry."…"]` names it: `host`, or `host:port` for a port that is not the scheme's default.
     pub(crate) fn host(&self) -> String {
-        self.place.key(self.secure)
+        match (self.place.port, self.secure) {
+            (443, true) | (80, false) => self.place.host.clone(),
+            (port, _) => format!("{}:{port}", self.place.host),
+        }
     }
 }
 
@@ -56,20 +59,12 @@ impl HostPort {
     pub(crate) fn port(&self) -> u16 {
         self.port
     }
-
-    /// Formats `host`, or `host:port` for a port that is not the scheme's default.
-    pub(crate) fn key(&self, secure: bool) -> String {
-        match (self.port, secure) {
-            (443, true) | (80, false) => self.host.clone(),
-            (port, _) => format!("{}:{port}", self.host),
-        }
-    }
 }
 
 impl fmt::Display for UrlOrigin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let scheme = if self.secure { "https" } else { "http" };
-        write!(f, "{scheme}://{}", self.place.key(self.secure))
+        write!(f, "{scheme}://{}", self.host())
     }
 }
 

@@ -84,13 +84,9 @@ impl ProxyRules {
 impl NoProxyRule {
     fn parse(text: &str) -> Self {
         let text = text.to_ascii_lowercase();
-        let (text, port) = match text.rsplit_once(':') {
-            Some((host, port)) if !host.contains(':') || host.ends_with(']') => match port.parse() {
-                Ok(port) => (host, Some(port)),
-                Err(_) => (text.as_str(), None),
-            },
-            _ => (text.as_str(), None),
-        };
+        let place = text.rsplit_once(':').filter(|(host, _)| !host.contains(':') || host.ends_with(']'));
+        let place = place.and_then(|(host, port)| Some((host, Some(port.parse().ok()?))));
+        let (text, port) = place.unwrap_or((&text, None));
         let bare = text.trim_start_matches('[').trim_end_matches(']');
         let network = match bare.split_once('/') {
             Some((address, bits)) => address.parse().ok().zip(bits.parse().ok()),
@@ -115,17 +111,17 @@ impl NoProxyRule {
                 let host = host.trim_end_matches('.');
                 !name.is_empty() && host.strip_suffix(name).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
             }
-            NoProxyHosts::Network(network, bits) => match (network, host.trim_matches(['[', ']']).parse()) {
-                (IpAddr::V4(network), Ok(IpAddr::V4(address))) => {
-                    let ignored = 32 - (*bits).min(32);
-                    (u32::from(*network) ^ u32::from(address)).checked_shr(ignored).unwrap_or(0) == 0
-                }
-                (IpAddr::V6(network), Ok(IpAddr::V6(address))) => {
-                    let ignored = 128 - (*bits).min(128);
-                    (u128::from(*network) ^ u128::from(address)).checked_shr(ignored).unwrap_or(0) == 0
-                }
-                _ => false,
-            },
+            NoProxyHosts::Network(network, bits) => {
+                let number = |address: IpAddr| match address {
+                    IpAddr::V4(address) => (32, u128::from(u32::from(address))),
+                    IpAddr::V6(address) => (128, u128::from(address)),
+                };
+                let ((width, network), address) = (number(*network), host.trim_matches(['[', ']']).parse().map(number));
+                let ignored = width - bits.min(&width);
+                address.is_ok_and(|(other, address)| {
+                    other == width && (network ^ address).checked_shr(ignored).unwrap_or(0) == 0
+                })
+            }
         }
     }
 }

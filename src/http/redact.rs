@@ -5,13 +5,14 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use reqwest::header::HeaderValue;
 
-use crate::text::escape;
+use crate::system::lock;
+use crate::text::{encoding, escape};
 
 /// Shorter secrets are ordinary words and not redacted.
 const LENGTH_MIN: usize = 8;
@@ -55,9 +56,8 @@ impl Redactor {
 
     /// Registers a secret before it is sent.
     pub(crate) fn add(&self, secret: &str) {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if secret.len() >= LENGTH_MIN && !all.contains(secret) {
-            all.insert(secret.to_owned());
+        if secret.len() >= LENGTH_MIN {
+            lock(&self.0).insert(secret.to_owned());
         }
     }
 
@@ -68,7 +68,7 @@ impl Redactor {
 
     /// Returns true if `text` contains a secret or a telling part of one, plain or percent-encoded.
     pub(crate) fn is_in(&self, text: &str) -> bool {
-        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let all = lock(&self.0);
         let is_plain = |text: &[u8]| {
             all.iter().any(|secret| {
                 let part = secret.len().min(PART);
@@ -78,26 +78,25 @@ impl Redactor {
                 })
             })
         };
-        is_plain(text.as_bytes()) || is_plain(&decoded(text.as_bytes()))
+        is_plain(text.as_bytes()) || is_plain(&encoding::percent_decode_lossy(text.as_bytes()))
     }
+}
+
+/// Encodes user and password for the scheme Basic (RFC 7617); marked as sensitive so that no log shows it. None if the user contains a colon, which
+/// would end it (section 2).
+pub(crate) fn password_header(user: &str, password: &str) -> Option<HeaderValue> {
+    if user.contains(':') {
+        return None;
+    }
+    let mut header = HeaderValue::try_from(format!("Basic {}", STANDARD.encode(format!("{user}:{password}")))).ok()?;
+    header.set_sensitive(true);
+    Some(header)
 }
 
 /// Escapes text sent by a server for use within backticks of a message: one line, at most 200 characters, without
 /// control characters or backticks.
 pub(crate) fn quotable(text: &str) -> String {
     escape::terminal(text.trim()).replace('`', "\\u{60}")
-}
-
-/// Decodes each `%XX`.
-fn decoded(mut text: &[u8]) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(text.len());
-    while let [first, rest @ ..] = text {
-        let digits = rest.get(..2).filter(|_| *first == b'%').and_then(|digits| std::str::from_utf8(digits).ok());
-        let byte = digits.and_then(|digits| u8::from_str_radix(digits, 16).ok());
-        bytes.push(byte.unwrap_or(*first));
-        text = if byte.is_some() { &rest[2..] } else { rest };
-    }
-    bytes
 }
 
 #[cfg(test)]

@@ -171,6 +171,31 @@ pub(super) fn approves_by_statement(kind: &str, statement: &[u8], digest: &Diges
     if subject.iter().any(names) { Ok(()) } else { Err(SignatureFlaw::Image) }
 }
 
+/// The content of a Sigstore bundle, as `E` or `S`.
+pub(super) enum BundleContent<E, S> {
+    /// A DSSE envelope around a statement.
+    Envelope(E),
+    /// A signature of the manifest itself.
+    Signature(S),
+}
+
+impl<'de, E: Deserialize<'de>, S: Deserialize<'de>> BundleContent<E, S> {
+    /// Reads a bundle, which must have exactly one of the two.
+    pub(super) fn read(bundle: &'de [u8]) -> Result<Self, SignatureFlaw> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Contents<E, S> {
+            dsse_envelope: Option<E>,
+            message_signature: Option<S>,
+        }
+        match read(bundle)? {
+            Contents { dsse_envelope: Some(envelope), message_signature: None } => Ok(Self::Envelope(envelope)),
+            Contents { dsse_envelope: None, message_signature: Some(signature) } => Ok(Self::Signature(signature)),
+            Contents { .. } => Err(SignatureFlaw::Unreadable("expected either an envelope or a signature")),
+        }
+    }
+}
+
 pub(super) fn read<'de, T: Deserialize<'de>>(bytes: &'de [u8]) -> Result<T, SignatureFlaw> {
     serde_json::from_slice(bytes).map_err(|_| SignatureFlaw::Unreadable("unexpected format"))
 }

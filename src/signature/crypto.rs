@@ -24,13 +24,8 @@ impl P256Key {
         (key.0.first() == Some(&SEQUENCE) && key.parsed().is_some()).then_some(key)
     }
 
-    /// Verifies a signature of `message` by SHA-256.
-    pub(super) fn verify(&self, message: &[u8], signature: &EcdsaSignature) -> bool {
-        self.verify_hash(digest::digest(&digest::SHA256, message).as_ref(), signature)
-    }
-
     /// Verifies a signature of a message with this SHA-256 hash.
-    pub(super) fn verify_hash(&self, hash: &[u8], signature: &EcdsaSignature) -> bool {
+    pub(super) fn verify(&self, hash: &[u8], signature: &EcdsaSignature) -> bool {
         let hash = Digest::import_less_safe(hash, &digest::SHA256).ok();
         let verified = hash.zip(self.parsed()).map(|(hash, key)| key.verify_digest_sig(&hash, &signature.0));
         matches!(verified, Some(Ok(())))

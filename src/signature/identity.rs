@@ -71,13 +71,7 @@ impl Identity {
         let (middle, end) = rest.rsplit_once(ANY).unwrap_or(("", rest));
         let Some(mut inner) = text.strip_prefix(start).and_then(|text| text.strip_suffix(end)) else { return false };
         // The leftmost match leaves the most text for the parts after it.
-        middle.split(ANY).all(|part| match inner.find(part) {
-            Some(at) => {
-                inner = &inner[at + part.len()..];
-                true
-            }
-            None => false,
-        })
+        middle.split(ANY).all(|part| inner.split_once(part).map(|(_, rest)| inner = rest).is_some())
     }
 }
 
@@ -103,17 +97,15 @@ impl fmt::Display for Identity {
 /// Checks that `text` is not empty, not too long, and printable.
 fn plain<'a>(text: &'a str, what: &str) -> Result<&'a str, NameError> {
     let help = "write it as in the certificate, e.g. `https://github.com/acme/web/.github/workflows/release.yml@refs/heads/main`";
-    match text {
-        "" => Err(NameError::new(format!("empty {what}")).help(help)),
-        _ if text.len() > LENGTH_MAX => {
-            Err(NameError::new(format!("{what} longer than {LENGTH_MAX} bytes")).help(help))
-        }
+    let message = match text {
+        "" => format!("empty {what}"),
+        _ if text.len() > LENGTH_MAX => format!("{what} longer than {LENGTH_MAX} bytes"),
         _ if text.trim() != text || text.contains(|c| is_deceptive(c) || c == '`') => {
-            let message = format!("{what} with surrounding blanks or invisible characters");
-            Err(NameError::new(message).help(help))
+            format!("{what} with surrounding blanks or invisible characters")
         }
-        _ => Ok(text),
-    }
+        _ => return Ok(text),
+    };
+    Err(NameError::new(message).help(help))
 }
 
 #[cfg(test)]

@@ -1,9 +1,10 @@
 //! Verifies signatures made with a key.
 
 use serde::Deserialize;
+use sha2::{Digest as _, Sha256};
 
 use super::content::{
-    RawSignature, SEVERAL_MAX, SignatureFlaw, approves_by_payload, approves_by_statement, decode, pem, read,
+    BundleContent, RawSignature, SEVERAL_MAX, SignatureFlaw, approves_by_payload, approves_by_statement, decode, pem,
 };
 use super::crypto::{EcdsaSignature, P256Key};
 use crate::model::image::{Digest, NameError};
@@ -16,7 +17,8 @@ const FILE_MAX: usize = 64 << 10;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyFile {
     keys: Vec<P256Key>,
-    id: Digest,
+    /// Digest of the file; equal digests mean equal keys.
+    pub(super) id: Digest,
 }
 
 impl KeyFile {
@@ -45,15 +47,10 @@ impl KeyFile {
                 return Err(refuse("it contains more than ten keys"));
             }
         }
-        match keys.is_empty() {
-            true => Err(refuse("it contains no public key")),
-            false => Ok(Self { keys, id: Digest::sha256(bytes) }),
+        if keys.is_empty() {
+            return Err(refuse("it contains no public key"));
         }
-    }
-
-    /// Returns the digest of the file; equal digests mean equal keys.
-    pub(super) fn id(&self) -> &Digest {
-        &self.id
+        Ok(Self { keys, id: Digest::sha256(bytes) })
     }
 
     /// Checks that `signed` is a valid signature of `digest`.
@@ -63,7 +60,7 @@ impl KeyFile {
     pub fn verify(&self, digest: &Digest, signed: RawSignature<'_>) -> Result<(), SignatureFlaw> {
         match signed {
             RawSignature::Payload(payload, annotations) => {
-                self.verify_message(payload, &decode(&annotations.signature)?)?;
+                self.verify_hash(&Sha256::digest(payload), &annotations.signature)?;
                 approves_by_payload(payload, digest)
             }
             RawSignature::Bundle(bundle) => self.verify_bundle(digest, bundle),
@@ -71,16 +68,13 @@ impl KeyFile {
     }
 
     fn verify_bundle(&self, digest: &Digest, bundle: &[u8]) -> Result<(), SignatureFlaw> {
-        match read(bundle)? {
-            KeyBundle { envelope: Some(envelope), message: None } => self.verify_envelope(digest, &envelope),
-            KeyBundle { envelope: None, message: Some(message) } => {
+        match BundleContent::read(bundle)? {
+            BundleContent::Envelope(envelope) => self.verify_envelope(digest, &envelope),
+            BundleContent::Signature(SignedDigest { signature }) => {
                 // The signed hash is the digest itself, whatever else the bundle contains.
                 let hash = digest.as_str().strip_prefix("sha256:").and_then(from_hex).ok_or(SignatureFlaw::Image)?;
-                let signature = EcdsaSignature::from_der(&decode(&message.signature)?).ok_or(NO_SIGNATURE)?;
-                let is_valid = |key: &P256Key| key.verify_hash(&hash, &signature);
-                if self.keys.iter().any(is_valid) { Ok(()) } else { Err(SignatureFlaw::Key) }
+                self.verify_hash(&hash, &signature)
             }
-            KeyBundle { .. } => Err(SignatureFlaw::Unreadable("expected either an envelope or a signature")),
         }
     }
 
@@ -90,33 +84,25 @@ impl KeyFile {
         // DSSE 1.0, "Protocol": the type and the payload are signed, each after its length.
         let mut signed = format!("DSSEv1 {} {kind} {} ", kind.len(), payload.len()).into_bytes();
         signed.extend(&payload);
-        let is_valid = |one: &EnvelopeSignature| self.verify_message(&signed, &decode(&one.sig)?);
-        if !signatures.iter().take(SEVERAL_MAX).any(|one| is_valid(one).is_ok()) {
+        let hash = Sha256::digest(&signed);
+        if !signatures.iter().take(SEVERAL_MAX).any(|one| self.verify_hash(&hash, &one.sig).is_ok()) {
             return Err(SignatureFlaw::Key);
         }
         approves_by_statement(kind, &payload, digest)
     }
 
-    fn verify_message(&self, message: &[u8], signature: &[u8]) -> Result<(), SignatureFlaw> {
-        let signature = EcdsaSignature::from_der(signature).ok_or(NO_SIGNATURE)?;
-        let is_valid = |key: &P256Key| key.verify(message, &signature);
+    /// Verifies a Base64 signature of a message with this SHA-256 hash.
+    fn verify_hash(&self, hash: &[u8], signature: &str) -> Result<(), SignatureFlaw> {
+        let signature = EcdsaSignature::from_der(&decode(signature)?);
+        let signature = signature.ok_or(SignatureFlaw::Unreadable("not an ECDSA signature"))?;
+        let is_valid = |key: &P256Key| key.verify(hash, &signature);
         if self.keys.iter().any(is_valid) { Ok(()) } else { Err(SignatureFlaw::Key) }
     }
 }
 
-const NO_SIGNATURE: SignatureFlaw = SignatureFlaw::Unreadable("not an ECDSA signature");
-
-/// The parts of a Sigstore bundle that a key needs.
+/// A signature of the digest of a manifest.
 #[derive(Deserialize)]
-struct KeyBundle {
-    #[serde(rename = "dsseEnvelope")]
-    envelope: Option<Envelope>,
-    #[serde(rename = "messageSignature")]
-    message: Option<MessageSignature>,
-}
-
-#[derive(Deserialize)]
-struct MessageSignature {
+struct SignedDigest {
     signature: String,
 }
 

@@ -8,6 +8,7 @@ use std::fmt;
 use std::sync::LazyLock;
 
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use sigstore_verify::bundle::Error as Shape;
 use sigstore_verify::trust_root::{SIGSTORE_PRODUCTION_TRUSTED_ROOT, TrustedRoot as Anchors};
 use sigstore_verify::types::{
@@ -19,8 +20,8 @@ use sigstore_verify::types::{
 use sigstore_verify::{CertificateError, Error, TransparencyLogError, VerificationPolicy, Verifier, crypto};
 
 use super::content::{
-    PayloadAnnotations, RawSignature, SEVERAL_MAX, SignatureFlaw, approves_by_payload, approves_by_statement, decode,
-    pem, read,
+    BundleContent, PayloadAnnotations, RawSignature, SEVERAL_MAX, SignatureFlaw, approves_by_payload,
+    approves_by_statement, decode, pem, read,
 };
 use super::identity::CertificateIdentity;
 use crate::model::image::{Digest, NameError};
@@ -34,7 +35,8 @@ const MEDIA_TYPE: &str = "application/vnd.dev.sigstore.trustedroot";
 /// The authorities and logs of one Sigstore instance.
 pub struct TrustedRoot {
     verifier: Verifier,
-    id: Digest,
+    /// Digest of the file; equal digests mean equal trust.
+    pub(super) id: Digest,
 }
 
 impl fmt::Debug for TrustedRoot {
@@ -67,11 +69,6 @@ impl TrustedRoot {
         }
         let unusable = |_| refuse("it contains an invalid key, certificate or time");
         Ok(Self { verifier: Verifier::new(&anchors).map_err(unusable)?, id: Digest::sha256(bytes) })
-    }
-
-    /// Returns the digest of the file; equal digests mean equal trust.
-    pub(super) fn id(&self) -> &Digest {
-        &self.id
     }
 
     /// Returns the trusted root of Sigstore's public instance, as of when this program was built.
@@ -184,21 +181,9 @@ fn artifact(digest: &Digest) -> Option<ArtifactDigest> {
     ArtifactDigest::new(algorithm, DigestBytes::from_hex(hex).ok()?).ok()
 }
 
-/// The content of a bundle, which has exactly one of the two.
-#[derive(Deserialize)]
-struct BundleContents {
-    #[serde(rename = "dsseEnvelope")]
-    envelope: Option<serde::de::IgnoredAny>,
-    #[serde(rename = "messageSignature")]
-    message: Option<serde::de::IgnoredAny>,
-}
-
 /// Parses a bundle with a limited number of verifications.
 fn bundle(bytes: &[u8]) -> Result<Bundle, SignatureFlaw> {
-    let BundleContents { envelope, message } = read(bytes)?;
-    if envelope.is_some() == message.is_some() {
-        return Err(SignatureFlaw::Unreadable("expected either an envelope or a signature"));
-    }
+    BundleContent::<IgnoredAny, IgnoredAny>::read(bytes)?;
     let bundle: Bundle = read(bytes)?;
     let material = &bundle.verification_material;
     let certificates = match &material.content {

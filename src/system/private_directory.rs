@@ -28,30 +28,22 @@ impl PrivateDirectory {
     /// If no directory can be created.
     pub fn create(prefix: &str) -> io::Result<Self> {
         let runtime = environment::var("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|path| path.is_absolute());
-        let parents = runtime.into_iter().chain([environment::temporary_directory()]);
-        let mut last = io::Error::from(io::ErrorKind::NotFound);
-        for parent in parents {
-            sweep(&parent, prefix);
-            match Self::create_in(&parent, prefix) {
-                Ok(directory) => return Ok(directory),
-                Err(error) => last = error,
-            }
+        match runtime.and_then(|parent| Self::create_in(&parent, prefix).ok()) {
+            Some(directory) => Ok(directory),
+            None => Self::create_in(&environment::temporary_directory(), prefix),
         }
-        Err(last)
     }
 
     fn create_in(parent: &Path, prefix: &str) -> io::Result<Self> {
+        sweep(parent, prefix);
         // Short: the path of an agent's socket has at most 107 bytes.
         let path = parent.join(format!("{prefix}{:08x}", fastrand::u32(..)));
         DirBuilder::new().mode(0o700).create(&path)?;
         let lock = create(&path.join(LOCK), 0o600).and_then(|lock| lock.lock().map(|()| lock));
-        match lock {
-            Ok(lock) => Ok(Self { path, _lock: lock }),
-            Err(error) => {
-                let _ = fs::remove_dir_all(&path);
-                Err(error)
-            }
+        if lock.is_err() {
+            let _ = fs::remove_dir_all(&path);
         }
+        Ok(Self { path, _lock: lock? })
     }
 
     /// The directory's absolute path.
@@ -59,23 +51,11 @@ impl PrivateDirectory {
         &self.path
     }
 
-    /// Writes a new file that only this user can read, and returns its path.
+    /// Writes a new file with the permissions `mode`, and returns its path.
     ///
     /// # Errors
     /// If it cannot be written.
-    pub fn write(&self, name: &str, text: &str) -> io::Result<PathBuf> {
-        self.write_with_mode(name, text, 0o600)
-    }
-
-    /// Writes a new program that only this user can run, and returns its path.
-    ///
-    /// # Errors
-    /// If it cannot be written.
-    pub fn write_program(&self, name: &str, text: &str) -> io::Result<PathBuf> {
-        self.write_with_mode(name, text, 0o700)
-    }
-
-    fn write_with_mode(&self, name: &str, text: &str, mode: u32) -> io::Result<PathBuf> {
+    pub fn write(&self, name: &str, text: &str, mode: u32) -> io::Result<PathBuf> {
         let path = self.path.join(name);
         create(&path, mode)?.write_all(text.as_bytes())?;
         Ok(path)
@@ -128,8 +108,8 @@ mod tests {
     fn a_directory_is_private_and_removed_with_its_files() {
         let parent = tempfile::tempdir().unwrap();
         let directory = PrivateDirectory::create_in(parent.path(), "x-").unwrap();
-        let file = directory.write("key", "secret").unwrap();
-        let program = directory.write_program("askpass", "#!/bin/sh\n").unwrap();
+        let file = directory.write("key", "secret", 0o600).unwrap();
+        let program = directory.write("askpass", "#!/bin/sh\n", 0o700).unwrap();
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!((mode(directory.path()), mode(&file), mode(&program)), (0o700, 0o600, 0o700));
         drop(directory);

@@ -8,7 +8,9 @@ use std::fs;
 use std::io;
 use std::path::Path;
 use std::process::Child;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Mutex;
+
+use super::lock;
 
 /// Children that are waited for where they were started.
 static TRACKED: Mutex<BTreeSet<i32>> = Mutex::new(BTreeSet::new());
@@ -104,14 +106,14 @@ pub(super) struct TrackedChild(i32);
 
 impl Drop for TrackedChild {
     fn drop(&mut self) {
-        tracked().remove(&self.0);
+        lock(&TRACKED).remove(&self.0);
     }
 }
 
 /// Starts a child that is waited for where it is started.
 pub(super) fn track(start: impl FnOnce() -> io::Result<Child>) -> io::Result<(Child, TrackedChild)> {
     // Locked until the child is listed, so that no other thread reaps it as an orphan.
-    let mut tracked = tracked();
+    let mut tracked = lock(&TRACKED);
     let child = start()?;
     let pid = child.id().cast_signed();
     tracked.insert(pid);
@@ -120,11 +122,7 @@ pub(super) fn track(start: impl FnOnce() -> io::Result<Child>) -> io::Result<(Ch
 
 /// Returns whether a child is waited for where it was started, so that reaping it would lose its status.
 pub fn is_tracked(pid: i32) -> bool {
-    tracked().contains(&pid)
-}
-
-fn tracked() -> MutexGuard<'static, BTreeSet<i32>> {
-    TRACKED.lock().unwrap_or_else(PoisonError::into_inner)
+    lock(&TRACKED).contains(&pid)
 }
 
 #[cfg(test)]

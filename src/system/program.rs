@@ -5,7 +5,7 @@
 
 #![allow(clippy::disallowed_methods, reason = "this is the file the rule names")]
 
-use std::ffi::OsString;
+use std::ffi::OsStr;
 use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::process::CommandExt as _;
@@ -57,9 +57,7 @@ const INHERITED: [&str; 21] = [
 
 /// A program with everything it gets.
 pub struct Program {
-    name: PathBuf,
-    arguments: Vec<OsString>,
-    variables: Vec<(OsString, OsString)>,
+    command: Command,
     input: Vec<u8>,
 }
 
@@ -102,21 +100,27 @@ pub enum ProgramError {
 
 impl Program {
     /// Prepares a run of the program at `name`: a path, or a name that is looked up in `PATH`.
-    pub fn new(name: impl Into<PathBuf>) -> Self {
-        Self { name: name.into(), arguments: Vec::new(), variables: Vec::new(), input: Vec::new() }
+    pub fn new(name: impl AsRef<OsStr>) -> Self {
+        let mut command = Command::new(name);
+        command.process_group(0).env_clear();
+        command.envs(INHERITED.iter().filter_map(|name| Some((name, environment::var(name)?))));
+        // Messages are compared with what the program prints in English.
+        command.env("LC_ALL", "C");
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Self { command, input: Vec::new() }
     }
 
     /// Adds arguments. They are visible to every user of the machine.
     #[must_use]
-    pub fn args<A: Into<OsString>>(mut self, arguments: impl IntoIterator<Item = A>) -> Self {
-        self.arguments.extend(arguments.into_iter().map(Into::into));
+    pub fn args<A: AsRef<OsStr>>(mut self, arguments: impl IntoIterator<Item = A>) -> Self {
+        self.command.args(arguments);
         self
     }
 
     /// Sets a variable of its environment.
     #[must_use]
-    pub fn env(mut self, name: impl Into<OsString>, value: impl Into<OsString>) -> Self {
-        self.variables.push((name.into(), value.into()));
+    pub fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
+        self.command.env(name, value);
         self
     }
 
@@ -132,15 +136,14 @@ impl Program {
     /// # Errors
     /// If it cannot be started or reaches the limit. An exit code other than 0 is not an error.
     pub fn run(self, limit: Duration) -> Result<ProgramOutput, ProgramError> {
-        let Self { name, input, .. } = &self;
-        let (name, input) = (name.clone(), input.clone());
-        let mut child = self.spawn()?;
+        let program = PathBuf::from(self.command.get_program());
+        let (mut child, input) = self.spawn()?;
         if let Some(mut stdin) = child.0.stdin.take() {
             // A program may end without reading its input; its exit code counts.
             std::thread::spawn(move || stdin.write_all(&input).ok());
         }
         let (stdout, stderr) = (drain(child.0.stdout.take()), drain(child.0.stderr.take()));
-        let status = child.wait(limit).ok_or(ProgramError::TimedOut { program: name, limit })?;
+        let status = child.wait(limit).ok_or(ProgramError::TimedOut { program, limit })?;
         Ok(ProgramOutput { success: status.success(), stdout: text(&stdout), stderr: text(&stderr) })
     }
 
@@ -149,24 +152,20 @@ impl Program {
     /// # Errors
     /// If it cannot be started.
     pub fn start(self, silence: Duration) -> Result<RunningProgram, ProgramError> {
-        let mut child = self.spawn()?;
+        let (mut child, _) = self.spawn()?;
         let (stdin, stdout, stderr) = (child.0.stdin.take(), child.0.stdout.take(), drain(child.0.stderr.take()));
         Ok(RunningProgram { stdin, stdout, stderr, child, silence })
     }
 
-    fn spawn(self) -> Result<ProcessGroup, ProgramError> {
-        let Self { name, arguments, variables, .. } = self;
-        let mut command = Command::new(&name);
-        command.args(arguments).process_group(0).env_clear();
-        command.envs(INHERITED.iter().filter_map(|name| Some((name, environment::var(name)?))));
-        // Messages are compared with what the program prints in English.
-        command.env("LC_ALL", "C").envs(variables);
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    /// Starts the program; returns it with its input.
+    fn spawn(self) -> Result<(ProcessGroup, Vec<u8>), ProgramError> {
+        let Self { mut command, input } = self;
+        let program = PathBuf::from(command.get_program());
         let (child, tracked) = process::track(|| command.spawn()).map_err(|source| match source.kind() {
-            io::ErrorKind::NotFound => ProgramError::Missing { program: name.clone() },
-            _ => ProgramError::Start { program: name.clone(), source },
+            io::ErrorKind::NotFound => ProgramError::Missing { program },
+            _ => ProgramError::Start { program, source },
         })?;
-        Ok(ProcessGroup(child, tracked))
+        Ok((ProcessGroup(child, tracked), input))
     }
 }
 

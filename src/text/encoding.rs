@@ -35,12 +35,27 @@ pub fn percent_encode(text: &str, plain: impl Fn(u8) -> bool) -> String {
 
 /// Decodes percent-encoding; `None` if an escape is incomplete or the result is not UTF-8.
 pub fn percent_decode(text: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.bytes();
-    while let Some(byte) = rest.next() {
-        bytes.push(if byte == b'%' { hex_byte(rest.next()?, rest.next()?)? } else { byte });
+    let (bytes, is_valid) = decode_percent(text.as_bytes());
+    String::from_utf8(bytes).ok().filter(|_| is_valid)
+}
+
+/// Decodes percent-encoding; an incomplete escape stays as it is.
+pub fn percent_decode_lossy(text: &[u8]) -> Vec<u8> {
+    decode_percent(text).0
+}
+
+fn decode_percent(mut text: &[u8]) -> (Vec<u8>, bool) {
+    let (mut bytes, mut is_valid) = (Vec::with_capacity(text.len()), true);
+    while let [first, rest @ ..] = text {
+        let byte = match rest {
+            [high, low, ..] if *first == b'%' => hex_byte(*high, *low),
+            _ => None,
+        };
+        is_valid &= byte.is_some() || *first != b'%';
+        bytes.push(byte.unwrap_or(*first));
+        text = if byte.is_some() { &rest[2..] } else { rest };
     }
-    String::from_utf8(bytes).ok()
+    (bytes, is_valid)
 }
 
 /// Hashes the text of a value with 64-bit FNV-1a (Fowler, Noll, Vo and Eastlake, "The FNV Non-Cryptographic Hash
@@ -82,6 +97,7 @@ mod tests {
         for text in ["%", "%2", "%2g", "%ff", "%+1"] {
             assert_eq!(percent_decode(text), None, "{text}");
         }
+        assert_eq!(percent_decode_lossy(b"%2g%41%"), b"%2gA%");
     }
 
     #[test]

@@ -128,7 +128,7 @@ pub(super) fn swap(
 }
 
 fn cut_off() -> ForgeError {
-    ForgeError::Unreachable { message: "the forge did not answer".to_owned(), help: String::new() }
+    ForgeError::new("the forge did not answer", "")
 }
 
 pub(super) fn proposals(inner: &mut Inner, branches: &[String]) -> Result<Vec<ForgeProposal>, ForgeError> {

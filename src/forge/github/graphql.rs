@@ -5,10 +5,12 @@ use std::fmt::Write as _;
 use reqwest::{Method, StatusCode};
 use serde_json::{Map, Value, json};
 
-use super::{GitHub, OptionIds, PULLS};
-use crate::forge::error::ForgeError;
+use super::{GitHub, OptionIds, PULLS, endpoint};
+use crate::forge::error::{ForgeError, ForgeResult};
+use crate::forge::protocol;
 use crate::forge::send::{ApiCall, ApiReply};
-use crate::proposal::draft::{ForgeProposal, ProposalOptions, ProposalState};
+use crate::proposal::draft::{ForgeProposal, ProposalOptions};
+use crate::system::lock;
 use crate::text::escape;
 
 /// Fields of a pull request.
@@ -17,9 +19,9 @@ const PULL: &str = "fragment P on PullRequest { id number url state title body i
 
 impl GitHub {
     /// Queries the pull requests of `branches` and, if they are not cached yet, the ids of labels and reviewers.
-    pub(super) async fn query(&self, base: &str, branches: &[String]) -> Result<Vec<ForgeProposal>, ForgeError> {
-        let with_options = self.cache().options.is_none();
-        let mut query = Query::new(self);
+    pub(super) async fn query(&self, base: &str, branches: &[String]) -> ForgeResult<Vec<ForgeProposal>> {
+        let with_options = lock(&self.cache).options.is_none();
+        let mut query = Query::new(&self.api.instance.repository);
         for (at, branch) in branches.iter().enumerate() {
             query.declare(&format!("b{at}"), "String!", json!(branch));
             // Writing to a `String` does not fail.
@@ -33,9 +35,9 @@ impl GitHub {
             query.declare("base", "String!", json!(base));
         }
         if with_options {
-            query.add_options(&self.options);
+            query.add_options(&self.api.options);
         }
-        let answer = self.send(&query.text(!branches.is_empty()), &query.variables).await?;
+        let answer = self.send(&query.text(!branches.is_empty()), query.variables).await?;
         let data = &answer["data"];
         let mut all = Vec::new();
         for at in 0..branches.len() {
@@ -44,7 +46,7 @@ impl GitHub {
             for node in nodes.iter().filter(|node| node["isCrossRepository"] == false) {
                 let proposal = proposal(node).ok_or_else(|| self.api.unreadable("a pull request"))?;
                 if let Some(id) = node["id"].as_str() {
-                    self.cache().pulls.insert(proposal.number, id.to_owned());
+                    lock(&self.cache).pulls.insert(proposal.number, id.to_owned());
                 }
                 all.push(proposal);
             }
@@ -53,53 +55,45 @@ impl GitHub {
             return Err(self.failure(&answer));
         }
         if with_options {
-            self.cache().options = Some(OptionIds::read(data, &self.options));
+            lock(&self.cache).options = Some(OptionIds::read(data, &self.api.options));
         }
         Ok(all)
     }
 
     /// Sets labels, reviewers and auto-merge of a new pull request.
-    pub(crate) async fn finish(&self, proposal: &ForgeProposal) -> Result<Vec<String>, ForgeError> {
-        if self.options.labels.is_empty() && !self.options.has_reviewers() && !self.options.auto_merge {
+    pub(crate) async fn finish(&self, proposal: &ForgeProposal) -> ForgeResult<Vec<String>> {
+        if self.api.options.labels.is_empty() && !self.api.options.has_reviewers() && !self.api.options.auto_merge {
             return Ok(Vec::new());
         }
-        if self.cache().options.is_none() {
+        if lock(&self.cache).options.is_none() {
             self.query("", &[]).await?;
         }
         let (id, ids) = {
-            let cache = self.cache();
+            let cache = lock(&self.cache);
             (cache.pulls.get(&proposal.number).cloned(), cache.options.clone().unwrap_or_default())
         };
         let id = id.ok_or_else(|| self.api.unreadable("the id of a pull request"))?;
-        let mut variables = Map::from_iter([("id".to_owned(), json!(id))]);
-        let (mut head, mut text) = ("$id: ID!".to_owned(), String::new());
+        let mut mutation = Query::default();
+        mutation.declare("id", "ID!", json!(id));
         if !ids.labels.is_empty() {
-            head.push_str(", $labels: [ID!]!");
-            text.push_str(
-                " labels: addLabelsToLabelable(input: {labelableId: $id, labelIds: $labels}) { clientMutationId }",
-            );
-            variables.insert("labels".to_owned(), json!(ids.labels));
+            mutation.declare("labels", "[ID!]!", json!(ids.labels));
+            mutation.mutate("labels: addLabelsToLabelable(input: {labelableId: $id, labelIds: $labels})");
         }
         if !ids.users.is_empty() || !ids.teams.is_empty() {
-            head.push_str(", $users: [ID!], $teams: [ID!]");
-            text.push_str(
-                " reviewers: requestReviews(input: {pullRequestId: $id, userIds: $users, teamIds: $teams, union: true}) \
-                 { clientMutationId }",
+            mutation.declare("users", "[ID!]", json!(ids.users));
+            mutation.declare("teams", "[ID!]", json!(ids.teams));
+            mutation.mutate(
+                "reviewers: requestReviews(input: {pullRequestId: $id, userIds: $users, teamIds: $teams, union: true})",
             );
-            variables.insert("users".to_owned(), json!(ids.users));
-            variables.insert("teams".to_owned(), json!(ids.teams));
         }
-        if self.options.auto_merge {
-            head.push_str(", $method: PullRequestMergeMethod");
-            text.push_str(
-                " autoMerge: enablePullRequestAutoMerge(input: {pullRequestId: $id, mergeMethod: $method}) { \
-                 clientMutationId }",
-            );
-            variables.insert("method".to_owned(), json!(ids.merge_method));
+        if self.api.options.auto_merge {
+            mutation.declare("method", "PullRequestMergeMethod", json!(ids.merge_method));
+            mutation.mutate("autoMerge: enablePullRequestAutoMerge(input: {pullRequestId: $id, mergeMethod: $method})");
         }
         let mut notes = ids.missing;
-        if !text.is_empty() {
-            let answer = self.send(&format!("mutation({head}) {{{text} }}"), &variables).await?;
+        if !mutation.other.is_empty() {
+            let text = format!("mutation({}) {{{} }}", mutation.declared.join(", "), mutation.other);
+            let answer = self.send(&text, mutation.variables).await?;
             notes.extend(errors(&answer).map(|(alias, message)| {
                 let event = match alias {
                     "labels" => "labels were not set",
@@ -113,9 +107,10 @@ impl GitHub {
     }
 
     /// Sends a document. All of them can be retried: queries, and mutations to a state that may be reached already.
-    async fn send(&self, document: &str, variables: &Map<String, Value>) -> Result<Value, ForgeError> {
+    async fn send(&self, document: &str, variables: Map<String, Value>) -> ForgeResult<Value> {
         let body = json!({"query": document, "variables": variables});
-        self.api.take(ApiCall::set(Method::POST, self.graphql.clone(), &body)).await
+        let url = endpoint(&self.api.instance.web, "/graphql", "/api/graphql");
+        self.api.take(ApiCall::set(Method::POST, url, &body)).await
     }
 
     /// Converts an answer that lacks the requested data to an error.
@@ -129,13 +124,14 @@ impl GitHub {
             _ => other,
         });
         if message.is_empty() {
-            return self.api.unreadable(&format!("the pull requests of `{}/{}`", self.owner, self.name));
+            return self.api.unreadable(&format!("the pull requests of `{}`", self.api.instance.repository));
         }
         self.api.refused(&ApiReply { status, body: json!({"message": message}), total: None })
     }
 }
 
-/// A query about a repository, under construction.
+/// A query about a repository or a mutation, under construction.
+#[derive(Default)]
 struct Query {
     declared: Vec<String>,
     variables: Map<String, Value>,
@@ -146,17 +142,23 @@ struct Query {
 }
 
 impl Query {
-    fn new(github: &GitHub) -> Self {
-        let mut query =
-            Self { declared: Vec::new(), variables: Map::new(), repository: String::new(), other: String::new() };
-        query.declare("owner", "String!", json!(github.owner));
-        query.declare("name", "String!", json!(github.name));
+    fn new(repository: &str) -> Self {
+        let mut query = Self::default();
+        for (name, part) in ["owner", "name"].into_iter().zip(repository.split('/')) {
+            query.declare(name, "String!", json!(part));
+        }
         query
     }
 
     fn declare(&mut self, name: &str, kind: &str, value: Value) {
         self.declared.push(format!("${name}: {kind}"));
         self.variables.insert(name.to_owned(), value);
+    }
+
+    /// Adds a field of a mutation.
+    fn mutate(&mut self, field: &str) {
+        // Writing to a `String` does not fail.
+        let _ = write!(self.other, " {field} {{ clientMutationId }}");
     }
 
     /// Adds the ids of labels and reviewers, and the default merge method.
@@ -219,16 +221,11 @@ impl OptionIds {
 fn proposal(node: &Value) -> Option<ForgeProposal> {
     let text = |key: &str| node[key].as_str().map(str::to_owned);
     let body = text("body").unwrap_or_default();
-    let state = match node["state"].as_str()? {
-        "OPEN" => ProposalState::Open,
-        "MERGED" => ProposalState::Merged,
-        _ => ProposalState::of_closed(&body),
-    };
     Some(ForgeProposal {
         number: node["number"].as_u64()?,
         url: text("url")?,
         branch: text("headRefName")?,
-        state,
+        state: protocol::state(node["state"].as_str()?, "OPEN", "MERGED", &body),
         head: text("headRefOid"),
         title: text("title")?,
         body,

@@ -10,10 +10,9 @@ fn found(kind: ForgeKind, url: Option<&str>, variables: &[(&str, &str)]) -> Stri
     let repository = if kind == ForgeKind::Azure { "acme/images/deploy" } else { "acme/deploy" };
     let repository = ForgeRepository { forge: kind, path: repository.to_owned(), url };
     let var = |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
-    let environment = ForgeEnvironment::read(ForgeKind::ALL.map(protocol), var);
-    match find(&repository, protocol(kind), &environment) {
+    match find(&repository, protocol(kind), &var) {
         Ok(instance) => {
-            let header = instance.token.header(&instance.origin).unwrap().to_str().unwrap().to_owned();
+            let header = instance.header(&instance.origin).unwrap().to_str().unwrap().to_owned();
             let reach = if instance.is_named { ", named" } else { "" };
             format!("{} {header}{reach}", shown(&instance.api))
         }
@@ -158,23 +157,25 @@ fn missing_and_invalid_tokens_are_errors() {
 
 #[test]
 fn t22_a_token_is_only_returned_for_its_own_origin() {
-    let own = UrlOrigin::parse("https://api.github.com").unwrap();
-    let token = ForgeToken { header: HeaderValue::from_static("t"), origin: own.clone() };
+    let instance = github();
     for (origin, is_own) in [
         ("https://api.github.com", true),
         ("http://api.github.com", false),
         ("https://github.com", false),
         ("https://api.github.com:8443", false),
     ] {
-        assert_eq!(token.header(&UrlOrigin::parse(origin).unwrap()).is_some(), is_own, "{origin}");
+        assert_eq!(instance.header(&UrlOrigin::parse(origin).unwrap()).is_some(), is_own, "{origin}");
     }
 }
 
 #[test]
 fn t22_a_token_header_is_sensitive() {
+    let instance = github();
+    assert!(instance.header(&instance.origin).unwrap().is_sensitive());
+}
+
+fn github() -> ForgeInstance {
     let repository = ForgeRepository { forge: ForgeKind::GitHub, path: "acme/deploy".to_owned(), url: None };
     let var = |name: &str| (name == TOKEN).then(|| "t".to_owned());
-    let environment = ForgeEnvironment::read([protocol(ForgeKind::GitHub)], var);
-    let instance = find(&repository, protocol(ForgeKind::GitHub), &environment).unwrap();
-    assert!(instance.token.header(&instance.origin).unwrap().is_sensitive());
+    find(&repository, protocol(ForgeKind::GitHub), &var).unwrap()
 }

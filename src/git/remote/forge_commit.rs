@@ -9,7 +9,6 @@ use std::path::Path;
 use git2::{ObjectType, Oid, Repository};
 
 use super::{NewFile, Remote, tree_of};
-use crate::git::error::local;
 use crate::git::{GitError, NewCommit};
 
 /// The contents of a commit that a forge is to create.
@@ -43,11 +42,11 @@ impl Remote {
         let files = self.files_of(change)?;
         self.with_commit(&change.parent, |objects, parent| {
             let tree = tree_of(objects, parent, &files)?;
-            let new = objects.repository.find_tree(tree).map_err(|error| local(&error))?;
+            let new = objects.repository.find_tree(tree)?;
             let mut staged = BTreeMap::new();
             for NewFile { path, bytes, .. } in &files {
                 let path = path.text();
-                let entry = new.get_path(Path::new(&path)).map_err(|error| local(&error))?;
+                let entry = new.get_path(Path::new(&path))?;
                 let mode = u32::try_from(entry.filemode()).unwrap_or_default();
                 staged.insert(path, (mode, bytes.to_vec()));
             }
@@ -64,10 +63,9 @@ pub(super) fn write(repository: &Repository, commit: &SignedByForge) -> Result<O
     // Forges differ in the last line break of a signature; the id decides.
     for signature in [commit.signature.trim_end(), commit.signature.as_str()] {
         let bytes = with_signature(&commit.payload, signature);
-        let id = Oid::hash_object(ObjectType::Commit, &bytes).map_err(|error| local(&error))?;
+        let id = Oid::hash_object(ObjectType::Commit, &bytes)?;
         if id.to_string() == commit.id {
-            let odb = repository.odb().map_err(|error| local(&error))?;
-            return odb.write(ObjectType::Commit, &bytes).map_err(|error| local(&error));
+            return Ok(repository.odb()?.write(ObjectType::Commit, &bytes)?);
         }
     }
     let message = format!("the commit {} does not match what GitHub signed", commit.id);

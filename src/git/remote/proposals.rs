@@ -6,12 +6,11 @@
 
 use std::collections::BTreeMap;
 
-use git2::{Odb, Oid};
+use git2::Oid;
 use jiff::Timestamp;
 
 use super::{Remote, to_commit_id};
 use crate::git::branch::BranchName;
-use crate::git::error::local;
 use crate::git::repo_path::RepoPath;
 use crate::git::tree::ObjectStore;
 use crate::git::{CommitId, GitError, NewCommit, Push};
@@ -75,7 +74,7 @@ impl Remote {
         now: Timestamp,
     ) -> Result<Push<CommitId>, GitError> {
         let reference = proposal_branch(branch)?;
-        let expected = expected.map(|id| Oid::from_str(&id.0)).transpose().map_err(|error| local(&error))?;
+        let expected = expected.map(|id| Oid::from_str(&id.0)).transpose()?;
         let (parent, new) = self.write_commit(change, now)?;
         self.swap(&reference, expected, Some(parent), new)
     }
@@ -86,7 +85,7 @@ impl Remote {
     /// If the remote refuses.
     pub fn withdraw(&mut self, branch: &str, expected: &CommitId) -> Result<Push<CommitId>, GitError> {
         let reference = proposal_branch(branch)?;
-        let expected = Oid::from_str(&expected.0).map_err(|error| local(&error))?;
+        let expected = Oid::from_str(&expected.0)?;
         Ok(to_commit_id(self.server.remove(&reference, expected)?))
     }
 }
@@ -103,18 +102,12 @@ fn proposal_branch(name: &str) -> Result<String, GitError> {
 /// Reads the commit `tip` with the lock of `root`.
 fn read(objects: &ObjectStore<'_>, tip: Oid, root: &RepoPath) -> Result<ProposalBranch, GitError> {
     let lock = objects.lock_id(tip, root)?.map(|id| objects.lock(id)).transpose()?;
-    let mut found = header(&objects.odb, tip)?;
-    found.lock = lock;
-    Ok(found)
-}
-
-/// Parses the bytes of a commit (header lines, an empty line, the message).
-fn header(odb: &Odb<'_>, tip: Oid) -> Result<ProposalBranch, GitError> {
-    let (size, _) = odb.read_header(tip).map_err(|error| local(&error))?;
+    let (size, _) = objects.odb.read_header(tip)?;
     if size > COMMIT_MAX {
         return Err(GitError::Tree { path: tip.to_string(), reason: "the commit is too large".to_owned() });
     }
-    let object = odb.read(tip).map_err(|error| local(&error))?;
+    let object = objects.odb.read(tip)?;
+    // Header lines, an empty line, the message.
     let text = String::from_utf8_lossy(object.data());
     let (header, message) = text.split_once("\n\n").unwrap_or((&text, ""));
     let all = |key: &'static str| {
@@ -126,7 +119,7 @@ fn header(odb: &Odb<'_>, tip: Oid) -> Result<ProposalBranch, GitError> {
         author: all("author").next().and_then(person),
         committer: all("committer").next().and_then(person),
         message: message.to_owned(),
-        lock: None,
+        lock,
     })
 }
 

@@ -2,109 +2,66 @@
 //!
 //! A key from the environment is imported into a private `GNUPGHOME`, whose agent is ended with it.
 
-use std::path::PathBuf;
-
 use jiff::Timestamp;
 
-use super::{
-    DIRECTORY, LIMIT, SigningConfig, check_rsa, failed, locked, not_run, not_written, unusable, wrong_passphrase,
-};
+use super::{DIRECTORY, LIMIT, Signer, SigningProgram, check_rsa, not_written, unusable};
 use crate::git::GitError;
 use crate::http::Secret;
 use crate::model::settings::SigningKeyKind;
 use crate::system::clock;
 use crate::system::private_directory::PrivateDirectory;
-use crate::system::program::{Program, ProgramOutput};
+use crate::system::program::Program;
 
-/// The git setting with the program's path.
-const SETTING: &str = "gpg.program";
-const EXPORT: &str = "export a key with a signing subkey that is not revoked, expired or on a smart card";
+pub(super) const PROGRAM: SigningProgram = SigningProgram {
+    name: "gpg",
+    setting: "gpg.program",
+    format: "openpgp",
+    header: "-----BEGIN PGP SIGNATURE-----",
+    locked: &["Bad passphrase", "No passphrase given"],
+};
 
-/// An OpenPGP key, and the program that signs with it.
-pub(in crate::git) struct OpenPgpSigner {
-    program: PathBuf,
-    /// A fingerprint, or whatever git's configuration names.
-    key: String,
-    passphrase: Option<Secret>,
-    origin: String,
-    /// The key ring of a key from the environment; none for the user's own.
-    home: Option<PrivateDirectory>,
-}
+/// Messages about a missing or unusable private key.
+pub(super) const NO_KEY: [&str; 2] = ["No secret key", "Unusable secret key"];
+pub(super) const EXPORT: &str = "export a key with a signing subkey that is not revoked, expired or on a smart card";
 
-impl OpenPgpSigner {
-    /// Signs with the armored private key `text`.
-    pub(super) fn with_key(
-        config: &SigningConfig,
-        text: &Secret,
-        passphrase: Option<Secret>,
-        origin: String,
-        now: Timestamp,
-    ) -> Result<Self, GitError> {
-        let home = PrivateDirectory::create(DIRECTORY).map_err(|error| not_written(&error))?;
-        let mut signer = Self::new(config, String::new(), passphrase, origin);
-        signer.home = Some(home);
+impl Signer {
+    /// Imports the armored private key `text` into a key ring of its own.
+    pub(super) fn import_openpgp(&mut self, text: &Secret, now: Timestamp) -> Result<(), GitError> {
+        self.directory = Some(PrivateDirectory::create(DIRECTORY).map_err(|error| not_written(&error))?);
         // The import of a public key succeeds too; the list of private keys tells.
-        signer.run(signer.command(now).args(["--import"]).input(text.reveal().as_bytes()))?;
-        let listed = signer.run(signer.command(now).args(["--with-colons", "--list-secret-keys"]))?;
-        signer.key = usable_key(&listed.stdout, &signer.origin)?;
-        Ok(signer)
+        self.run(self.gpg(now).args(["--import"]).input(text.reveal().as_bytes()))?;
+        let listed = self.run(self.gpg(now).args(["--with-colons", "--list-secret-keys"]))?;
+        self.key = usable_key(&listed.stdout, &self.origin)?.into();
+        Ok(())
     }
 
-    /// Signs with the user's key that git's configuration names.
-    pub(super) fn configured(config: &SigningConfig, passphrase: Option<Secret>) -> Result<Self, GitError> {
-        let key = config.key(SigningKeyKind::OpenPgp)?.to_owned();
-        Ok(Self::new(config, key, passphrase, "git's `user.signingKey`".to_owned()))
-    }
-
-    fn new(config: &SigningConfig, key: String, passphrase: Option<Secret>, origin: String) -> Self {
-        let program = config.program.clone().unwrap_or_else(|| PathBuf::from("gpg"));
-        Self { program, key, passphrase, origin, home: None }
-    }
-
-    pub(super) fn sign(&self, commit: &[u8], now: Timestamp) -> Result<String, GitError> {
-        let mut command = self.command(now);
+    /// Prepares the program that signs its input.
+    pub(super) fn sign_with_openpgp(&self, now: Timestamp) -> Program {
+        let mut command = self.gpg(now);
         let passphrase = self.passphrase.as_ref().map(Secret::reveal);
         // A key of our own must not wait for a person; the user's agent may ask for a PIN.
-        if let Some(passphrase) = passphrase.or(self.home.as_ref().map(|_| "")) {
+        if let Some(passphrase) = passphrase.or(self.directory.as_ref().map(|_| "")) {
             command = command.args(["--pinentry-mode", "loopback", "--passphrase-fd", "0"]);
             command = command.input(passphrase.as_bytes()).input(b"\n");
         }
-        command = command.args(["--detach-sign", "--armor", "--local-user", &self.key]);
-        let output = self.run(command.input(commit))?;
-        if output.success && output.stdout.starts_with("-----BEGIN PGP SIGNATURE-----") {
-            return Ok(output.stdout);
-        }
-        let has = |text: &str| output.stderr.contains(text);
-        Err(match has("Bad passphrase") || has("No passphrase given") {
-            true if self.passphrase.is_some() => wrong_passphrase(&self.origin),
-            true => locked(&self.origin),
-            false if has("No secret key") || has("Unusable secret key") => {
-                unusable(format!("the key in {} cannot sign: gpg finds no usable private key", self.origin), EXPORT)
-            }
-            false => failed("gpg", &output),
-        })
+        command.args(["--detach-sign", "--armor", "--local-user"]).args([&self.key])
     }
 
-    fn command(&self, now: Timestamp) -> Program {
-        let command = Program::new(&self.program).args(["--batch", "--no-tty"]);
-        let command = match clock::is_frozen() {
-            true => command.args(["--faked-system-time", &format!("{}!", now.as_second())]),
-            false => command,
-        };
-        match &self.home {
+    fn gpg(&self, now: Timestamp) -> Program {
+        let mut command = Program::new(&self.program).args(["--batch", "--no-tty"]);
+        if clock::is_frozen() {
+            command = command.args(["--faked-system-time", &format!("{}!", now.as_second())]);
+        }
+        match &self.directory {
             Some(home) => command.env("GNUPGHOME", home.path()),
             None => command,
         }
     }
-
-    fn run(&self, command: Program) -> Result<ProgramOutput, GitError> {
-        command.run(LIMIT).map_err(|error| not_run(&error, SETTING))
-    }
 }
 
-impl Drop for OpenPgpSigner {
+impl Drop for Signer {
     fn drop(&mut self) {
-        if let Some(home) = &self.home {
+        if let (SigningKeyKind::OpenPgp, Some(home)) = (self.kind, &self.directory) {
             // The agent also ends by itself some time after its directory is gone.
             let _ = Program::new("gpgconf").args(["--kill", "gpg-agent"]).env("GNUPGHOME", home.path()).run(LIMIT);
         }

@@ -1,24 +1,30 @@
 //! A remote over SSH, through the `ssh` program as git uses it (git(1), `GIT_SSH_COMMAND`): OpenSSH reads its own
 //! configuration, `known_hosts`, agents and hardware keys.
 
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::failure::{FailureOutlook, WireFailure};
 use crate::git::GitError;
 use crate::git::address::RemoteAddress;
-use crate::git::askpass::Askpass;
+use crate::git::askpass;
 use crate::git::credential::GitCredentialSources;
 use crate::git::error::shown;
+use crate::http::Secret;
 use crate::system::environment;
+use crate::system::private_directory::PrivateDirectory;
 use crate::system::program::Program;
+
+/// The beginning of the name of the directory that passes a passphrase on.
+const DIRECTORY: &str = "pinstream-ssh-";
 
 /// The `ssh` program and the remote it connects to.
 #[derive(Clone)]
 pub(super) struct SshProgram {
     address: RemoteAddress,
     key: Option<PathBuf>,
-    askpass: Option<Arc<Askpass>>,
+    passphrase: Option<Arc<(Secret, PrivateDirectory)>>,
     command: SshCommand,
 }
 
@@ -62,11 +68,15 @@ impl SshProgram {
         sources: &GitCredentialSources,
         config: Option<&git2::Config>,
     ) -> Result<Self, GitError> {
-        let askpass = sources.ssh_passphrase.clone().map(Askpass::create).transpose();
-        let askpass =
-            askpass.map_err(|error| GitError::Local(format!("cannot write a temporary file: {error}")))?.map(Arc::new);
+        let write = |passphrase: Secret| -> io::Result<_> {
+            let directory = PrivateDirectory::create(DIRECTORY)?;
+            askpass::write(&directory)?;
+            Ok(Arc::new((passphrase, directory)))
+        };
+        let passphrase = sources.ssh_passphrase.clone().map(write).transpose();
+        let passphrase = passphrase.map_err(|error| GitError::Local(format!("cannot write a temporary file: {error}")))?;
         let key = sources.ssh_key.clone();
-        Ok(Self { address: address.clone(), key, askpass, command: SshCommand::configured(config) })
+        Ok(Self { address: address.clone(), key, passphrase, command: SshCommand::configured(config) })
     }
 
     pub(super) fn url(&self) -> String {
@@ -80,7 +90,7 @@ impl SshProgram {
             WireFailure::lasting(GitError::Remote { url: self.url(), reason })
         })?;
         let mut program = self.command.program();
-        if matches!(self.command, SshCommand::OpenSsh) && self.askpass.is_none() {
+        if matches!(self.command, SshCommand::OpenSsh) && self.passphrase.is_none() {
             // Nobody is there to answer a question.
             program = program.args(["-o", "BatchMode=yes"]);
         }
@@ -90,8 +100,8 @@ impl SshProgram {
         if let Some(port) = target.port {
             program = program.args(["-p", &port.to_string()]);
         }
-        if let Some(askpass) = &self.askpass {
-            program = askpass.apply(program);
+        if let Some(given) = &self.passphrase {
+            program = askpass::apply(program, &given.0, &given.1);
         }
         // The address has no quotes.
         Ok(program.args([target.destination, format!("git-{name} '{}'", target.path)]))

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use pinstream::git::checkout::{Checkout, Provenance, discover};
 use pinstream::model::image::{Digest, TagId};
 
-use super::files;
 use crate::support::remote::{BareRepo, git_in, run};
 
 fn clone(repo: &BareRepo, options: &[&str]) -> tempfile::TempDir {
@@ -28,8 +27,8 @@ fn a_checkout_has_an_upstream_and_a_prefix() {
     assert_eq!((here.prefix.as_str(), here.branch.as_deref()), ("deploy/app", Some("main")));
     assert_eq!(here.url, Some(repo.url()));
     assert_eq!(find(&folder, "").prefix, "");
-    assert_eq!(here.read_at("HEAD", "deploy/app").unwrap(), files(&[("pinstream.toml", "[git]\n")]));
-    assert_eq!(here.read_at("origin/main", "").unwrap(), files(&[]));
+    assert_eq!(here.file_at("HEAD", "deploy/app", "pinstream.toml").unwrap().unwrap().bytes, b"[git]\n");
+    assert_eq!(here.file_at("origin/main", "", "pinstream.toml").unwrap(), None);
 
     // The upstream of a branch with another name is `main`.
     run(git_in(&folder.path().join("clone")).args(["switch", "-q", "-c", "topic", "--track", "origin/main"]), b"");
@@ -38,7 +37,7 @@ fn a_checkout_has_an_upstream_and_a_prefix() {
     assert_eq!(find(&folder, "").branch.as_deref(), Some("alone"));
 
     for revision in ["nowhere", "--all", "-x", "HEAD~99"] {
-        assert!(here.read_at(revision, "").is_err(), "{revision}");
+        assert!(here.file_at(revision, "", "pinstream.toml").is_err(), "{revision}");
     }
     assert!(discover(tempfile::tempdir().unwrap().path()).unwrap().is_none());
 }
