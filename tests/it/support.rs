@@ -2,6 +2,7 @@
 
 pub(crate) mod canary;
 pub(crate) mod ci;
+pub(crate) mod encoding;
 pub(crate) mod forge;
 pub(crate) mod lane;
 pub(crate) mod registry;
