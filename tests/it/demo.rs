@@ -17,7 +17,10 @@ fn image(version: &str) -> DemoImage {
     }
 }
 
+/// Runs a client, whose library needs to know a provider of cryptography even without TLS.
 fn block_on<T>(future: impl Future<Output = T>) -> T {
+    // It fails if another test was first.
+    drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
 }
 
