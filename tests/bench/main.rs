@@ -25,8 +25,11 @@ mod yardstick;
 #[expect(dead_code, reason = "a benchmark needs only a part of what tests stand on")]
 mod support {
     pub(crate) mod canary;
+    pub(crate) mod certificate;
+    pub(crate) mod encoding;
     pub(crate) mod registry;
     pub(crate) mod remote;
+    pub(crate) mod signing_key;
 }
 
 use std::process::ExitCode;

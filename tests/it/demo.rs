@@ -10,7 +10,10 @@ use serde_json::Value;
 
 const CREATED: &str = "2026-10-01T08:12:44Z";
 
+/// Runs a client, whose library needs to know a provider of cryptography even without TLS.
 fn block_on<T>(future: impl Future<Output = T>) -> T {
+    // It fails if another test was first.
+    drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
 }
 

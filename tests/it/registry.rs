@@ -30,6 +30,8 @@ use pinstream::model::settings::RegistrySettings;
 use pinstream::registry::credentials::CredentialSources;
 use pinstream::registry::{FailureKind, Registry, RegistryConfig, ResolveError};
 
+use crate::support::encoding::base64;
+
 /// Runs a future on a runtime like the program's.
 pub(crate) fn run<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
@@ -66,7 +68,7 @@ pub(crate) fn passwords(entries: &[(&str, &str, &str)]) -> CredentialSources {
     let auths: serde_json::Map<_, _> = entries
         .iter()
         .map(|(key, user, password)| {
-            let auth = openssl::base64::encode_block(format!("{user}:{password}").as_bytes());
+            let auth = base64(format!("{user}:{password}"));
             ((*key).to_owned(), serde_json::json!({"auth": auth}))
         })
         .collect();

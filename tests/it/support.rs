@@ -1,13 +1,16 @@
 //! Support for tests: a private sandbox, remotes, registries, forges. Tests use these instead of programs and ports.
 
 pub(crate) mod canary;
+pub(crate) mod certificate;
 pub(crate) mod ci;
+pub(crate) mod encoding;
 pub(crate) mod forge;
 pub(crate) mod lane;
 pub(crate) mod registry;
 pub(crate) mod remote;
 pub(crate) mod sandbox;
 pub(crate) mod schema;
+pub(crate) mod signing_key;
 pub(crate) mod sigstore;
 pub(crate) mod smtp;
 pub(crate) mod source;

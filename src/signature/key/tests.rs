@@ -1,30 +1,38 @@
 //! Signatures made with a key: valid ones and every kind of flaw.
 
+use aws_lc_rs::encoding::AsDer as _;
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_ASN1_SIGNING, ECDSA_P384_SHA384_ASN1_SIGNING, EcdsaKeyPair, EcdsaSigningAlgorithm, KeyPair as _,
+};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use openssl::ec::{EcGroup, EcKey};
-use openssl::hash::MessageDigest;
-use openssl::nid::Nid;
-use openssl::pkey::{PKey, Private};
-use openssl::sign::Signer;
 use serde_json::{Value, json};
 
 use super::*;
 use crate::signature::content::{ENVELOPE_TYPE, PayloadAnnotations};
 
-/// A key made by a program that is not ours.
-fn key(curve: Nid) -> PKey<Private> {
-    PKey::from_ec_key(EcKey::generate(&EcGroup::from_curve_name(curve).unwrap()).unwrap()).unwrap()
+fn key(algorithm: &'static EcdsaSigningAlgorithm) -> EcdsaKeyPair {
+    EcdsaKeyPair::generate(algorithm).unwrap()
 }
 
-fn pem(key: &PKey<Private>) -> Vec<u8> {
-    key.public_key_to_pem().unwrap()
+fn p256() -> EcdsaKeyPair {
+    key(&ECDSA_P256_SHA256_ASN1_SIGNING)
 }
 
-fn sign(key: &PKey<Private>, bytes: &[u8]) -> String {
-    let mut signer = Signer::new(MessageDigest::sha256(), key).unwrap();
-    signer.update(bytes).unwrap();
-    STANDARD.encode(signer.sign_to_vec().unwrap())
+fn pem(key: &EcdsaKeyPair) -> Vec<u8> {
+    block("PUBLIC KEY", key.public_key().as_der().unwrap().as_ref())
+}
+
+/// Encodes DER as a PEM block (RFC 7468, section 2).
+fn block(label: &str, der: &[u8]) -> Vec<u8> {
+    let text = STANDARD.encode(der);
+    let lines: Vec<&str> = text.as_bytes().chunks(64).map(|line| str::from_utf8(line).unwrap()).collect();
+    format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", lines.join("\n")).into_bytes()
+}
+
+fn sign(key: &EcdsaKeyPair, bytes: &[u8]) -> String {
+    STANDARD.encode(key.sign(&SystemRandom::new(), bytes).unwrap())
 }
 
 fn annotations(signature: &str) -> PayloadAnnotations {
@@ -51,7 +59,7 @@ fn statement(digest: &Digest) -> Value {
     })
 }
 
-fn bundle(key: &PKey<Private>, kind: &str, payload: &[u8]) -> Value {
+fn bundle(key: &EcdsaKeyPair, kind: &str, payload: &[u8]) -> Value {
     let signed = [format!("DSSEv1 {} {kind} {} ", kind.len(), payload.len()).as_bytes(), payload].concat();
     json!({
         "mediaType": "application/vnd.dev.sigstore.bundle.v0.3+json",
@@ -66,7 +74,7 @@ fn bundle(key: &PKey<Private>, kind: &str, payload: &[u8]) -> Value {
 
 #[test]
 fn a_payload_vouches_for_the_digest_it_names_and_no_other() {
-    let (ours, theirs) = (key(Nid::X9_62_PRIME256V1), key(Nid::X9_62_PRIME256V1));
+    let (ours, theirs) = (p256(), p256());
     let file = KeyFile::read(&pem(&ours)).unwrap();
     let (one, two) = (Digest::sha256(b"1"), Digest::sha256(b"2"));
     let bytes = payload(&one).to_string();
@@ -96,7 +104,7 @@ fn a_payload_vouches_for_the_digest_it_names_and_no_other() {
 
 #[test]
 fn a_bundle_vouches_by_a_statement_that_approves() {
-    let (ours, theirs) = (key(Nid::X9_62_PRIME256V1), key(Nid::X9_62_PRIME256V1));
+    let (ours, theirs) = (p256(), p256());
     let file = KeyFile::read(&pem(&ours)).unwrap();
     let (one, two) = (Digest::sha256(b"1"), Digest::sha256(b"2"));
     let check = |digest, bundle: &Value| file.verify(digest, RawSignature::Bundle(bundle.to_string().as_bytes()));
@@ -129,7 +137,7 @@ fn a_bundle_vouches_by_a_statement_that_approves() {
 
 #[test]
 fn a_bundle_vouches_by_a_signature_of_the_manifest_itself() {
-    let (ours, manifest) = (key(Nid::X9_62_PRIME256V1), b"{}");
+    let (ours, manifest) = (p256(), b"{}");
     let file = KeyFile::read(&pem(&ours)).unwrap();
     let bundle = json!({"messageSignature": {"messageDigest": {}, "signature": sign(&ours, manifest)}}).to_string();
     let check = |digest: &Digest| file.verify(digest, RawSignature::Bundle(bundle.as_bytes()));
@@ -142,7 +150,7 @@ fn a_bundle_vouches_by_a_signature_of_the_manifest_itself() {
 
 #[test]
 fn a_file_contains_one_or_more_keys() {
-    let (old, new) = (key(Nid::X9_62_PRIME256V1), key(Nid::X9_62_PRIME256V1));
+    let (old, new) = (p256(), p256());
     let text = [pem(&old), b"the new one\r\n".to_vec(), pem(&new)].concat();
     let windows = String::from_utf8(text).unwrap().replace('\n', "\r\n");
     let file = KeyFile::read(windows.as_bytes()).unwrap();
@@ -156,7 +164,7 @@ fn a_file_contains_one_or_more_keys() {
 
 #[test]
 fn invalid_key_files_are_distinguished() {
-    let (good, other) = (key(Nid::X9_62_PRIME256V1), key(Nid::SECP384R1));
+    let (good, other) = (p256(), key(&ECDSA_P384_SHA384_ASN1_SIGNING));
     let said = |bytes: &[u8]| {
         let error = KeyFile::read(bytes).unwrap_err();
         assert!(error.help.is_some());
@@ -165,7 +173,7 @@ fn invalid_key_files_are_distinguished() {
     assert_eq!(said(b""), "it contains no public key");
     assert_eq!(said(&[0xff; 4]), "not text, or too large");
     assert_eq!(said(&vec![b' '; FILE_MAX + 1]), "not text, or too large");
-    assert_eq!(said(&good.private_key_to_pem_pkcs8().unwrap()), "it contains a private key");
+    assert_eq!(said(&block("PRIVATE KEY", good.to_pkcs8v1().unwrap().as_ref())), "it contains a private key");
     assert_eq!(said(b"-----BEGIN ENCRYPTED SIGSTORE PRIVATE KEY-----\n"), "it contains a private key");
     assert_eq!(said(b"-----BEGIN CERTIFICATE-----\n"), "it contains something other than public keys");
     assert_eq!(said(&pem(&other)), "it contains a key other than ECDSA P-256");

@@ -2,15 +2,13 @@
 
 use std::panic::catch_unwind;
 
-use openssl::base64::encode_block;
-
 use crate::support::canary::{CANARY, IN_ADDRESS, absent, decoded, is_in};
+use crate::support::encoding::base64;
 use crate::support::remote::BareRepo;
 use crate::support::sandbox::Sandbox;
 
 #[test]
 fn t22_the_search_finds_each_encoding_of_the_secret() {
-    let base64 = |text: String| encode_block(text.as_bytes());
     let hex = |text: &str| text.bytes().map(|byte| format!("%{byte:02x}")).collect::<String>();
     for found in [
         CANARY.to_owned(),
@@ -21,7 +19,7 @@ fn t22_the_search_finds_each_encoding_of_the_secret() {
         IN_ADDRESS.to_lowercase().replace("canary", "Canary"),
         IN_ADDRESS.replace('%', "%25"),
         hex(CANARY),
-        base64(CANARY.to_owned()),
+        base64(CANARY),
         base64(format!("u:{CANARY}")),
         base64(format!("me:{CANARY}")),
         base64(format!("you:{CANARY}:and more")),
@@ -33,7 +31,7 @@ fn t22_the_search_finds_each_encoding_of_the_secret() {
     }
     let mixed = base64(format!("u:{CANARY}"));
     assert!(mixed.contains('+') && mixed.contains('/'), "the alphabets do not differ: {mixed}");
-    for absent in ["", "Canary", "%", "%2", "%zz", "100 %", "%25%25", &base64("you: and nobody else".to_owned())] {
+    for absent in ["", "Canary", "%", "%2", "%zz", "100 %", "%25%25", &base64("you: and nobody else")] {
         assert!(!is_in(absent), "{absent}");
     }
     assert_eq!(decoded(IN_ADDRESS), CANARY);

@@ -4,6 +4,7 @@ use pinstream::git::{GitError, Push, STATE_REF};
 
 use super::story::repository;
 use super::{Machine, change, files, now};
+use crate::support::encoding::base64;
 use crate::support::remote::http::{Fault, HttpBackend};
 use crate::support::remote::{BareRepo, git_in, run};
 
@@ -140,7 +141,7 @@ fn l09_an_extra_header_of_the_checkout_is_sent_to_its_server_only() {
     let server = HttpBackend::with_password(repo.base(), "someone", "t0ken-of-ci");
     let clone = repo.base().join("clone");
     run(git_in(repo.base()).args(["clone", "--quiet", "repo.git", "clone"]), b"");
-    let basic = openssl::base64::encode_block(b"someone:t0ken-of-ci");
+    let basic = base64(b"someone:t0ken-of-ci");
     let header = format!("AUTHORIZATION: Basic {basic}");
     let mut machine = Machine::new(server.url());
     machine.checkout = Some(clone.clone());

@@ -7,22 +7,17 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use openssl::asn1::Asn1Time;
-use openssl::bn::BigNum;
-use openssl::hash::MessageDigest;
-use openssl::pkey::PKey;
-use openssl::ssl::{SslAcceptor, SslMethod};
-use openssl::x509::extension::{BasicConstraints, SubjectAlternativeName};
-use openssl::x509::{X509, X509Name};
 use pinstream::git::GitError;
 use pinstream::http::Secret;
 
 use super::Machine;
 use super::story::{repository, tell};
 use crate::support::lane::needs;
+use crate::support::registry::tls::Identity;
 use crate::support::remote::http::HttpBackend;
 use crate::support::remote::ssh::Sshd;
 use crate::support::remote::{bare_environment, run};
+use crate::support::signing_key::SigningKey;
 
 /// The variable that marks a process with its own home directory.
 const INSIDE: &str = "PINSTREAM_TEST_INSIDE";
@@ -203,29 +198,9 @@ fn inside_silent_server() {
     }
 }
 
-/// Creates a self-signed certificate for `localhost`, and returns its PEM.
-fn certificate() -> (SslAcceptor, Vec<u8>) {
-    let key = PKey::from_rsa(openssl::rsa::Rsa::generate(2048).unwrap()).unwrap();
-    let mut name = X509Name::builder().unwrap();
-    name.append_entry_by_text("CN", "localhost").unwrap();
-    let name = name.build();
-    let mut builder = X509::builder().unwrap();
-    builder.set_version(2).unwrap();
-    builder.set_serial_number(&BigNum::from_u32(1).unwrap().to_asn1_integer().unwrap()).unwrap();
-    builder.set_subject_name(&name).unwrap();
-    builder.set_issuer_name(&name).unwrap();
-    builder.set_pubkey(&key).unwrap();
-    builder.set_not_before(&Asn1Time::days_from_now(0).unwrap()).unwrap();
-    builder.set_not_after(&Asn1Time::days_from_now(2).unwrap()).unwrap();
-    builder.append_extension(BasicConstraints::new().critical().ca().build().unwrap()).unwrap();
-    let names = SubjectAlternativeName::new().dns("localhost").build(&builder.x509v3_context(None, None)).unwrap();
-    builder.append_extension(names).unwrap();
-    builder.sign(&key, MessageDigest::sha256()).unwrap();
-    let certificate = builder.build();
-    let mut acceptor = SslAcceptor::mozilla_intermediate_v5(SslMethod::tls_server()).unwrap();
-    acceptor.set_private_key(&key).unwrap();
-    acceptor.set_certificate(&certificate).unwrap();
-    (acceptor.build(), certificate.to_pem().unwrap())
+/// Creates a self-signed certificate for `localhost`, with an RSA key.
+fn identity() -> Identity {
+    Identity::self_signed("localhost", SigningKey::rsa(), &["localhost"])
 }
 
 #[test]
@@ -237,11 +212,11 @@ fn an_https_server_of_a_private_authority_is_a_remote() {
 #[ignore = "run by `an_https_server_of_a_private_authority_is_a_remote`"]
 fn inside_https_with_authority() {
     let Some(home) = home() else { return };
-    let (acceptor, pem) = certificate();
+    let identity = identity();
     let file = home.join("authority.pem");
-    std::fs::write(&file, pem).unwrap();
+    std::fs::write(&file, identity.certificate_pem()).unwrap();
     let repo = repository();
-    let server = HttpBackend::with_tls(repo.base(), "someone", "token", acceptor);
+    let server = HttpBackend::with_tls(repo.base(), "someone", "token", identity.acceptor());
     let mut machine = Machine::new(server.url()).token("someone", "token");
     machine.credentials.authorities = Some(file);
     tell(&repo, &machine);
@@ -249,9 +224,8 @@ fn inside_https_with_authority() {
 
 #[test]
 fn t18_no_credential_is_sent_to_a_server_with_an_unknown_certificate() {
-    let (acceptor, _) = certificate();
     let repo = repository();
-    let server = HttpBackend::with_tls(repo.base(), "someone", "token", acceptor);
+    let server = HttpBackend::with_tls(repo.base(), "someone", "token", identity().acceptor());
     let error = Machine::new(server.url()).token("someone", "token").open().fetch_tips(None).unwrap_err();
     let GitError::Untrusted { reason, .. } = &error else { panic!("{error}") };
     assert!(reason.contains("GIT_SSL_CAINFO"), "{reason}");

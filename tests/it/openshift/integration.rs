@@ -2,6 +2,7 @@
 
 use super::{digest, history};
 use crate::reconcile::stage::Stage;
+use crate::support::encoding::base64;
 use crate::support::lane::slow;
 use crate::support::registry::fake::{Access, TokenRules};
 use crate::support::registry::{FakeRegistry, Image};
@@ -56,7 +57,7 @@ added  web:2  8085abc7215c                 1.0.2
 
 /// A `config.json` with a secret for `place`.
 fn secret(place: &str) -> String {
-    let auth = openssl::base64::encode_block(b"user:right");
+    let auth = base64(b"user:right");
     serde_json::json!({"auths": {place: {"auth": auth}}}).to_string()
 }
 

@@ -5,10 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::process::{Child, Stdio};
 
-use openssl::base64::encode_block;
-
 use super::history;
 use super::stage::Stage;
+use crate::support::encoding::base64;
 use crate::support::lane::slow;
 use crate::support::registry::Image;
 use crate::support::registry::http::Answer;
@@ -53,7 +52,7 @@ fn fleet(repositories: usize) -> (Stage, HttpBackend, BTreeMap<String, String>) 
 
 /// Starts one of the processes, as if on a machine of its own.
 fn start(stage: &Stage, index: usize) -> Child {
-    let auth = encode_block(format!("process-{index}:x").as_bytes());
+    let auth = base64(format!("process-{index}:x"));
     let logins = serde_json::json!({"auths": {stage.registry.host(): {"auth": auth}}});
     let (file, cache) = (stage.sandbox.work().join(format!("auth-{index}.json")), format!("cache-{index}"));
     std::fs::write(&file, logins.to_string()).unwrap();

@@ -1,7 +1,10 @@
 //! Commit messages: templates and trailers.
 
+use pinstream::text::encoding::hex;
+
 use super::stage::Stage;
 use crate::support::registry::Image;
+use crate::support::signing_key::sha256;
 
 const LIST: &str = r#"[git]
 message = """
@@ -81,9 +84,7 @@ fn trailers(stage: &Stage) -> Vec<String> {
 fn plan(stage: &Stage, root: &str) -> String {
     let parent = stage.repo.git(&["rev-parse", "main^"]);
     let lock = stage.repo.read("main", &format!("{root}pinstream.lock")).unwrap();
-    let hash = openssl::sha::sha256(format!("{parent}\n{lock}").as_bytes());
-    let hash: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("Pinstream-Plan: sha256:{hash}")
+    format!("Pinstream-Plan: sha256:{}", hex(&sha256(format!("{parent}\n{lock}").as_bytes())))
 }
 
 #[test]

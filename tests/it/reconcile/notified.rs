@@ -7,10 +7,10 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex};
 
 use insta::assert_snapshot;
-use openssl::base64::{decode_block, encode_block};
 use serde_json::{Value, json};
 
 use crate::support::canary::{CANARY, IN_ADDRESS};
+use crate::support::encoding::{base64, from_base64};
 use crate::support::lane::needs;
 use crate::support::registry::http::{Answer, Request, Server};
 use crate::support::registry::{DockerRegistry, Image};
@@ -235,7 +235,7 @@ fn mail(audience: &Audience) -> (String, String) {
     let (head, body) = heard.split_once("\n\n").unwrap();
     let (body, end) = body.split_once("\n.\n").unwrap();
     assert!(body.lines().all(|line| line.len() <= 76), "{body}");
-    let text = String::from_utf8(decode_block(&body.replace('\n', "")).unwrap()).unwrap();
+    let text = String::from_utf8(from_base64(&body.replace('\n', ""))).unwrap();
     // The only line that differs between runs.
     let lines = head.lines().map(|line| if line.starts_with("Date: ") { "Date: [DATE]" } else { line });
     (format!("{}\n\n[TEXT]\n.\n{end}", lines.collect::<Vec<_>>().join("\n")), text)
@@ -248,7 +248,7 @@ fn a_mail_is_sent() {
     assert_eq!(audience.pass(), Some(0));
     let (sent, text) = mail(&audience);
     let id = id_in(&sent, "Message-ID: <");
-    let login = encode_block(format!("\0bot\0{}", smtp_password()).as_bytes());
+    let login = base64(format!("\0bot\0{}", smtp_password()));
     assert_snapshot!(sent.replace(&id, "[ID]").replace(&login, "[LOGIN]"), @r"
     EHLO ci.example.org
     AUTH PLAIN

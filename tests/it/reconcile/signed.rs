@@ -2,21 +2,17 @@
 
 mod keyless;
 
-use openssl::base64::encode_block;
-use openssl::ec::{EcGroup, EcKey};
-use openssl::hash::MessageDigest;
-use openssl::nid::Nid;
-use openssl::pkey::{PKey, Private};
-use openssl::sign::Signer;
 use pinstream::model::image::Digest;
 use serde_json::{Value, json};
 
 use super::stage::Stage;
+use crate::support::encoding::base64;
 use crate::support::lane::{needs, slow};
 use crate::support::registry::http::Answer;
 use crate::support::registry::image::Content;
 use crate::support::registry::{DockerRegistry, Image};
 use crate::support::sandbox::Sandbox;
+use crate::support::signing_key::SigningKey;
 
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 const INDEX: &str = "application/vnd.oci.image.index.v1+json";
@@ -25,7 +21,7 @@ const BUNDLE: &str = "application/vnd.dev.sigstore.bundle.v0.3+json";
 const ENVELOPE: &str = "application/vnd.in-toto+json";
 
 /// A signer with a key.
-struct Signatory(PKey<Private>);
+struct Signatory(SigningKey);
 
 /// A manifest of signatures and everything that it references.
 struct Signed {
@@ -35,18 +31,15 @@ struct Signed {
 
 impl Signatory {
     fn new() -> Self {
-        let group = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1).unwrap();
-        Self(PKey::from_ec_key(EcKey::generate(&group).unwrap()).unwrap())
+        Self(SigningKey::p256())
     }
 
     fn pem(&self) -> String {
-        String::from_utf8(self.0.public_key_to_pem().unwrap()).unwrap()
+        self.0.public_pem()
     }
 
     fn sign(&self, bytes: &[u8]) -> String {
-        let mut signer = Signer::new(MessageDigest::sha256(), &self.0).unwrap();
-        signer.update(bytes).unwrap();
-        encode_block(&signer.sign_to_vec().unwrap()).replace('\n', "")
+        base64(self.0.sign(bytes))
     }
 
     /// A payload and its signature.
@@ -64,7 +57,7 @@ impl Signatory {
             "mediaType": BUNDLE,
             "verificationMaterial": {"publicKey": {"hint": "x"}, "tlogEntries": []},
             "dsseEnvelope": {
-                "payload": encode_block(statement.as_bytes()).replace('\n', ""),
+                "payload": base64(&statement),
                 "payloadType": ENVELOPE,
                 "signatures": [{"sig": self.sign(signed.as_bytes())}],
             },

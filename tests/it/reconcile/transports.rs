@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::stage::{TELL, in_short, pin};
 use crate::support::canary::CANARY;
+use crate::support::encoding::base64;
 use crate::support::lane::needs;
 use crate::support::registry::docker::USER;
 use crate::support::registry::{DockerRegistry, Image};
@@ -111,7 +112,7 @@ impl<'a> Cast<'a> {
 
 /// Credentials as `docker login` stores them.
 fn login(host: &str) -> String {
-    let auth = openssl::base64::encode_block(format!("{}:{}", USER.0, USER.1).as_bytes());
+    let auth = base64(format!("{}:{}", USER.0, USER.1));
     json!({"auths": {host: {"auth": auth}}}).to_string()
 }
 
@@ -174,7 +175,7 @@ fn the_story_works_with_a_remote_over_ssh() {
     let mut cast = Cast::open(&docker, &repo);
     let server = Sshd::start(repo.base(), &cast.sandbox.home());
     cast.remote = server.url();
-    cast.sandbox.env("GIT_SSH_COMMAND", &Sshd::command(&cast.sandbox.home()));
+    cast.sandbox.env("GIT_SSH_COMMAND", Sshd::command(&cast.sandbox.home()));
     cast.sandbox.env("PINSTREAM_GIT_SSH_KEY", server.file("user").to_str().unwrap());
     cast.tell();
 }

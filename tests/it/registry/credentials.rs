@@ -5,6 +5,7 @@ use pinstream::registry::credentials::CredentialSources;
 use pinstream::registry::{FailureKind, Registry};
 
 use super::{failure, image, passwords, plain, run};
+use crate::support::encoding::base64;
 use crate::support::registry::fake::{Access, TokenRules};
 use crate::support::registry::http::Answer;
 use crate::support::registry::{FakeRegistry, Image};
@@ -79,7 +80,7 @@ fn an_identity_token_is_exchanged_by_post() {
 #[test]
 fn the_files_of_docker_and_podman_are_found() {
     let fake = protected(Access::Basic("user".into(), "right".into()));
-    let auth = openssl::base64::encode_block(b"user:right");
+    let auth = base64(b"user:right");
     let text = serde_json::json!({"auths": {fake.host(): {"auth": auth}}}).to_string();
     let folder = tempfile::tempdir().unwrap();
     let home = folder.path().to_owned();
@@ -113,7 +114,7 @@ fn after_a_rejected_credential_no_request_is_anonymous() {
     fake.lie(|request| {
         (request.path() == "/token").then(|| request.header("authorization").map(|_| Answer::new(401)))?
     });
-    let auth = openssl::base64::encode_block(b"user:wrong");
+    let auth = base64(b"user:wrong");
     let path = format!("{}/acme", fake.host());
     let text = serde_json::json!({"auths": {path: {"auth": auth}, fake.host(): {}}}).to_string();
     let mut setup = plain(&[fake.host()]);
@@ -127,7 +128,7 @@ fn after_a_rejected_credential_no_request_is_anonymous() {
 fn r06_entries_are_read_as_docker_reads_them() {
     let fake = protected(Access::Basic("user".into(), "right".into()));
     let host = fake.host();
-    let auth = openssl::base64::encode_block(b"user:right");
+    let auth = base64(b"user:right");
     for auths in [
         serde_json::json!({host.as_str(): {"Username": "user", "Password": "right"}}),
         serde_json::json!({host.as_str(): {"auth": "", "username": "user", "password": "right"}}),

@@ -8,6 +8,7 @@ use pinstream::registry::credentials::CredentialSources;
 use pinstream::registry::{FailureKind, Registry};
 
 use super::{image, import, passwords, plain, run, secure};
+use crate::support::encoding::base64;
 use crate::support::registry::fake::{Access, TokenRules};
 use crate::support::registry::http::{Answer, Request, Server};
 use crate::support::registry::tls::Authority;
@@ -38,7 +39,7 @@ impl Evil {
 
     /// Reports whether the secret arrived in any encoding.
     fn heard_canary(&self) -> bool {
-        let dressed = openssl::base64::encode_block(format!("user:{CANARY}").as_bytes());
+        let dressed = base64(format!("user:{CANARY}"));
         let heard = format!("{:?}", self.heard.lock().unwrap());
         heard.contains(CANARY) || heard.contains(&dressed)
     }
@@ -128,7 +129,7 @@ fn foreign_realm(is_secure: bool, story: Story, is_identity: bool, which: usize)
     }
     setup.credentials = if is_identity {
         // Passwords are an alternative for registries that accept no identity token.
-        let auth = openssl::base64::encode_block(format!("user:{CANARY}").as_bytes());
+        let auth = base64(format!("user:{CANARY}"));
         let auths = serde_json::json!({format!("{host}/a"): {"identitytoken": CANARY}, host.as_str(): {"auth": auth}});
         let text = serde_json::json!({"auths": auths}).to_string();
         CredentialSources { docker_auth_config: Some(Secret::new(text)), ..CredentialSources::default() }

@@ -18,6 +18,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use serde_json::Value;
 
 use super::canary;
+use super::encoding::base64;
 use super::registry::http::{Answer, Body, Request, Server};
 use super::remote::{git_in, run};
 use contract::{Contract, Operation};
@@ -73,7 +74,7 @@ impl Kind {
     fn authorization(self) -> String {
         match self {
             Self::Gitea => format!("token {TOKEN}"),
-            Self::Azure => format!("Basic {}", openssl::base64::encode_block(format!(":{TOKEN}").as_bytes())),
+            Self::Azure => format!("Basic {}", base64(format!(":{TOKEN}"))),
             _ => format!("Bearer {TOKEN}"),
         }
     }

@@ -5,10 +5,10 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use openssl::base64::encode_block;
 use tempfile::TempDir;
 
 use super::canary::{self, CANARY};
+use super::encoding::base64;
 use super::registry::docker::USER;
 
 /// Variables that contain secrets, ours and those of CI systems. No test depends on their values.
@@ -231,7 +231,7 @@ impl Drop for Sandbox {
 
 /// Builds a `config.json` with a secret for `host`.
 fn logins(host: &str) -> String {
-    let auth = encode_block(format!("{}:{}", USER.0, USER.1).as_bytes());
+    let auth = base64(format!("{}:{}", USER.0, USER.1));
     serde_json::json!({"auths": {host: {"auth": auth}, "https://index.docker.io/v1/": {"auth": auth}}}).to_string()
 }
 

@@ -5,12 +5,13 @@ use serde_json::{Value, json};
 
 use super::{INDEX, Signatory, Signed, dashed, list, pass, payload, put, put_payloads, refused, statement};
 use crate::reconcile::stage::Stage;
+use crate::support::encoding::base64;
 use crate::support::lane::{needs, slow};
 use crate::support::registry::http::Answer;
 use crate::support::registry::{DockerRegistry, Image};
 use crate::support::remote::{git_in, run};
 use crate::support::sandbox::Sandbox;
-use crate::support::sigstore::{Instance, Person, Session, TIME, base64};
+use crate::support::sigstore::{Instance, Person, Session, TIME};
 
 const WORKFLOW: &str = "https://github.com/acme/web/.github/workflows/release.yml@refs/heads/main";
 const ISSUER: &str = "https://token.actions.githubusercontent.com";
@@ -191,8 +192,8 @@ fn a_payload_needs_a_log_entry() {
     bad(changed("/Payload/integratedTime", json!(TIME + 6)), unsigned);
     bad(changed("/Payload/logIndex", json!(8)), unsigned);
     bad(changed("/Payload/logID", json!("00".repeat(32))), unsigned);
-    bad(changed("/SignedEntryTimestamp", json!(base64(b"?"))), unsigned);
-    bad(changed("/Payload/body", json!(base64(b"{}"))), "invalid log entry");
+    bad(changed("/SignedEntryTimestamp", json!(base64("?"))), unsigned);
+    bad(changed("/Payload/body", json!(base64("{}"))), "invalid log entry");
     bad(changed("/Payload/logIndex", json!(-1)), "invalid log entry");
     // The log has an entry for another signature by the same certificate.
     let other = session.beside(&payload(&Digest::sha256(b"other")).bytes);
@@ -227,7 +228,7 @@ fn a_bundle_needs_a_log_entry() {
         session.clone().without_promise().envelope(&statement(&digest)),
         "no timestamp by an authority of the trusted root",
     );
-    let hash = json!(base64(&[0; 32]));
+    let hash = json!(base64([0; 32]));
     bad(with(&good, &format!("{entry}/inclusionProof/hashes/0"), hash), unsigned);
     bad(with(&good, &format!("{entry}/inclusionProof/treeSize"), json!("1")), unsigned);
     bad(with(&good, &format!("{entry}/inclusionPromise/signedEntryTimestamp"), json!("AAAA")), unsigned);
@@ -272,7 +273,7 @@ fn a_bundle_must_approve_of_the_same_image() {
         "the signed content is not an image signature",
     );
     let good = session.envelope(&statement(&digest));
-    let swapped = base64(statement(&digest).to_string().replace("{}", "{\"a\": 1}").as_bytes());
+    let swapped = base64(statement(&digest).to_string().replace("{}", "{\"a\": 1}"));
     bad(with(&good, "/dsseEnvelope/payload", json!(swapped)), "the content was changed after signing");
     let mut both = good.clone();
     both["messageSignature"] = session.message(b"other")["messageSignature"].clone();

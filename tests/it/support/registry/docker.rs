@@ -5,9 +5,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use openssl::base64::encode_block;
-use openssl::hash::MessageDigest;
-use openssl::sign::Signer;
 use pinstream::model::image::Digest;
 use serde_json::json;
 use tempfile::TempDir;
@@ -17,6 +14,8 @@ use super::http::{Answer, Request, Server, request};
 use super::image::{Content, Image};
 use super::tls::{Authority, Identity};
 use crate::support::canary::CANARY;
+use crate::support::encoding::{base64, base64url};
+use crate::support::signing_key::SigningKey;
 
 /// User and password that protected registries accept.
 pub(crate) const USER: (&str, &str) = ("alice", CANARY);
@@ -82,9 +81,10 @@ impl DockerRegistry {
     pub(crate) fn start_token() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let authority = Authority::new("docker registry");
-        let signer = Arc::new(signing_identity());
+        // The registry accepts RS256.
+        let signer = Arc::new(Identity::self_signed("tests", SigningKey::rsa(), &[]));
         let bundle = folder.path().join("bundle.pem");
-        std::fs::write(&bundle, signer.certificate.to_pem().unwrap()).unwrap();
+        std::fs::write(&bundle, signer.certificate_pem()).unwrap();
         let asked = Arc::new(AtomicUsize::new(0));
         let (count, key) = (Arc::clone(&asked), Arc::clone(&signer));
         let handler = move |request: &Request| {
@@ -115,8 +115,8 @@ impl DockerRegistry {
         let tls = authority.as_ref().map_or_else(String::new, |authority| {
             let identity = authority.identity(&[]);
             let (certificate, key) = (folder.path().join("tls.pem"), folder.path().join("tls.key"));
-            std::fs::write(&certificate, identity.certificate.to_pem().unwrap()).unwrap();
-            std::fs::write(&key, identity.key.private_key_to_pem_pkcs8().unwrap()).unwrap();
+            std::fs::write(&certificate, identity.certificate_pem()).unwrap();
+            std::fs::write(&key, identity.key_pem()).unwrap();
             format!("  tls:\n    certificate: {}\n    key: {}\n", certificate.display(), key.display())
         });
         // Another process may take the free port first; then another port is tried.
@@ -240,31 +240,6 @@ impl Drop for DockerRegistry {
     }
 }
 
-/// Identity whose key signs tokens, with RS256 as the registry requires.
-fn signing_identity() -> Identity {
-    use openssl::asn1::Asn1Time;
-    use openssl::bn::BigNum;
-    use openssl::pkey::PKey;
-    use openssl::rsa::Rsa;
-    use openssl::x509::{X509Builder, X509NameBuilder};
-    let key = PKey::from_rsa(Rsa::generate(2048).unwrap()).unwrap();
-    let mut name = X509NameBuilder::new().unwrap();
-    name.append_entry_by_text("CN", "tests").unwrap();
-    let name = name.build();
-    let mut builder = X509Builder::new().unwrap();
-    builder.set_version(2).unwrap();
-    builder.set_serial_number(&BigNum::from_u32(7).unwrap().to_asn1_integer().unwrap()).unwrap();
-    builder.set_subject_name(&name).unwrap();
-    builder.set_issuer_name(&name).unwrap();
-    builder.set_not_before(&Asn1Time::from_unix(1_600_000_000).unwrap()).unwrap();
-    builder.set_not_after(&Asn1Time::days_from_now(30).unwrap()).unwrap();
-    builder.set_pubkey(&key).unwrap();
-    let basic = openssl::x509::extension::BasicConstraints::new().critical().ca().build().unwrap();
-    builder.append_extension(basic).unwrap();
-    builder.sign(&key, MessageDigest::sha256()).unwrap();
-    Identity { certificate: builder.build(), key }
-}
-
 /// Builds a JSON Web Token for `scopes` (Docker Registry v2 token specification, "JWT").
 fn sign(signer: &Identity, scopes: &[String]) -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
@@ -276,18 +251,13 @@ fn sign(signer: &Identity, scopes: &[String]) -> String {
             Some(json!({"type": "repository", "name": name, "actions": actions}))
         })
         .collect();
-    let chain = encode_block(&signer.certificate.to_der().unwrap());
+    let chain = base64(&signer.certificate);
     let header = json!({"typ": "JWT", "alg": "RS256", "x5c": [chain]});
     let claims = json!({
         "iss": "tests", "sub": USER.0, "aud": "test", "exp": now + 300, "nbf": now - 60, "iat": now,
         "jti": now.to_string(), "access": access,
     });
-    let text = format!("{}.{}", base64url(header.to_string().as_bytes()), base64url(claims.to_string().as_bytes()));
-    let mut signature = Signer::new(MessageDigest::sha256(), &signer.key).unwrap();
-    signature.update(text.as_bytes()).unwrap();
-    format!("{text}.{}", base64url(&signature.sign_to_vec().unwrap()))
-}
-
-fn base64url(bytes: &[u8]) -> String {
-    encode_block(bytes).replace('+', "-").replace('/', "_").trim_end_matches('=').to_owned()
+    let text = format!("{}.{}", base64url(header.to_string()), base64url(claims.to_string()));
+    let signature = signer.key.sign(text.as_bytes());
+    format!("{text}.{}", base64url(signature))
 }

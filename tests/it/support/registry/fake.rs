@@ -8,6 +8,7 @@ use pinstream::model::image::Digest;
 use super::http::{Answer, Request, Server};
 use super::image::{Content, Image};
 use super::tls::{Authority, Identity};
+use crate::support::encoding::base64;
 
 /// A running fake fake registry; dropping it stops it.
 pub(crate) struct FakeRegistry {
@@ -322,5 +323,5 @@ impl State {
 
 /// Builds the header for a user and password.
 pub(crate) fn basic(user: &str, password: &str) -> String {
-    format!("Basic {}", openssl::base64::encode_block(format!("{user}:{password}").as_bytes()))
+    format!("Basic {}", base64(format!("{user}:{password}")))
 }

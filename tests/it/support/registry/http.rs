@@ -6,8 +6,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use openssl::ssl::{SslConnector, SslMethod};
-
 use super::tls::{Authority, Identity};
 
 /// A received request.
@@ -97,7 +95,7 @@ impl Server {
     pub(crate) fn start(identity: Option<&Identity>, handler: Handler) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let acceptor = identity.map(|identity| Arc::new(identity.acceptor()));
+        let acceptor = identity.map(Identity::acceptor);
         let is_done = Arc::new(AtomicBool::new(false));
         let connections = Arc::new(AtomicUsize::new(0));
         let (done, count) = (Arc::clone(&is_done), Arc::clone(&connections));
@@ -271,12 +269,8 @@ pub(crate) fn request(host: &str, authority: Option<&Authority>, request: &Reque
     match authority {
         None => exchange(stream, method, &message),
         Some(authority) => {
-            let mut connector = SslConnector::builder(SslMethod::tls_client()).unwrap();
-            connector.cert_store_mut().add_cert(authority.certificate().clone()).unwrap();
             let name = host.split(':').next().unwrap();
-            let stream =
-                connector.build().connect(name, stream).map_err(|error| std::io::Error::other(error.to_string()))?;
-            exchange(stream, method, &message)
+            exchange(authority.connect(name, stream)?, method, &message)
         }
     }
 }

@@ -1,94 +1,125 @@
-//! Certificates for tests: a CA, and servers on loopback that it vouches for.
+//! TLS for tests: a CA, servers on loopback that it vouches for, and clients that trust it alone.
 
-use openssl::asn1::Asn1Time;
-use openssl::bn::BigNum;
-use openssl::ec::{EcGroup, EcKey};
-use openssl::hash::MessageDigest;
-use openssl::nid::Nid;
-use openssl::pkey::{PKey, Private};
-use openssl::ssl::{SslAcceptor, SslMethod};
-use openssl::x509::extension::{BasicConstraints, SubjectAlternativeName};
-use openssl::x509::{X509, X509Builder, X509NameBuilder};
+use std::io;
+use std::net::{Ipv4Addr, TcpStream};
+use std::sync::Arc;
+
+use rustls::crypto::aws_lc_rs::default_provider;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName};
+use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConfig, ServerConnection, StreamOwned};
+
+use crate::support::certificate::{SubjectName, UnsignedCertificate, authority, subject_names};
+use crate::support::encoding::pem;
+use crate::support::signing_key::SigningKey;
+
+/// Start of every validity: 2020-09-13.
+const START: i64 = 1_600_000_000;
+const MONTH: i64 = 30 * 24 * 60 * 60;
 
 /// A certificate authority.
 pub(crate) struct Authority {
-    certificate: X509,
-    key: PKey<Private>,
+    name: String,
+    identity: Identity,
 }
 
 /// Certificate and key of a server.
 #[derive(Clone)]
 pub(crate) struct Identity {
-    pub(crate) certificate: X509,
-    pub(crate) key: PKey<Private>,
+    /// The certificate in DER.
+    pub(crate) certificate: Vec<u8>,
+    pub(crate) key: SigningKey,
 }
+
+/// The server's side of TLS.
+#[derive(Clone)]
+pub(crate) struct TlsAcceptor(Arc<ServerConfig>);
 
 impl Authority {
     pub(crate) fn new(name: &str) -> Self {
-        let key = new_key();
-        let mut builder = builder(name, &key);
-        builder.append_extension(BasicConstraints::new().critical().ca().build().unwrap()).unwrap();
-        let subject = builder_name(name);
-        builder.set_issuer_name(&subject).unwrap();
-        builder.sign(&key, MessageDigest::sha256()).unwrap();
-        Self { certificate: builder.build(), key }
+        Self { name: name.to_owned(), identity: Identity::self_signed(name, SigningKey::p256(), &[]) }
     }
 
     /// CA certificate in PEM, the content of a `ca` file.
     pub(crate) fn pem(&self) -> Vec<u8> {
-        self.certificate.to_pem().unwrap()
-    }
-
-    pub(crate) fn certificate(&self) -> &X509 {
-        &self.certificate
+        self.identity.certificate_pem().into_bytes()
     }
 
     /// Issues a certificate for `127.0.0.1`, `localhost` and `names`.
     pub(crate) fn identity(&self, names: &[&str]) -> Identity {
-        let key = new_key();
-        let mut builder = builder("server", &key);
-        builder.set_issuer_name(self.certificate.subject_name()).unwrap();
-        let mut alternative = SubjectAlternativeName::new();
-        alternative.ip("127.0.0.1").dns("localhost");
-        for name in names {
-            alternative.dns(name);
+        let key = SigningKey::p256();
+        let loopback = [SubjectName::Ip(Ipv4Addr::LOCALHOST), SubjectName::Dns("localhost")];
+        let names: Vec<_> = loopback.into_iter().chain(names.iter().copied().map(SubjectName::Dns)).collect();
+        let certificate = UnsignedCertificate {
+            subject: Some("server"),
+            issuer: &self.name,
+            key: &key,
+            validity: START..now() + MONTH,
+            extensions: vec![subject_names(false, &names)],
+        };
+        Identity { certificate: certificate.sign(&self.identity.key), key }
+    }
+
+    /// Begins TLS with a server that this authority vouches for.
+    pub(crate) fn connect(
+        &self,
+        name: &str,
+        mut stream: TcpStream,
+    ) -> io::Result<StreamOwned<ClientConnection, TcpStream>> {
+        let mut roots = RootCertStore::empty();
+        roots.add(CertificateDer::from_slice(&self.identity.certificate)).unwrap();
+        let config = ClientConfig::builder_with_provider(Arc::new(default_provider()));
+        let config = config.with_safe_default_protocol_versions().unwrap();
+        let config = config.with_root_certificates(roots).with_no_client_auth();
+        let name = ServerName::try_from(name.to_owned()).unwrap();
+        let mut connection = ClientConnection::new(Arc::new(config), name).map_err(io::Error::other)?;
+        while connection.is_handshaking() {
+            connection.complete_io(&mut stream)?;
         }
-        let alternative = alternative.build(&builder.x509v3_context(Some(&self.certificate), None)).unwrap();
-        builder.append_extension(alternative).unwrap();
-        builder.sign(&self.key, MessageDigest::sha256()).unwrap();
-        Identity { certificate: builder.build(), key }
+        Ok(StreamOwned::new(connection, stream))
     }
 }
 
 impl Identity {
-    pub(crate) fn acceptor(&self) -> SslAcceptor {
-        let mut acceptor = SslAcceptor::mozilla_intermediate_v5(SslMethod::tls_server()).unwrap();
-        acceptor.set_private_key(&self.key).unwrap();
-        acceptor.set_certificate(&self.certificate).unwrap();
-        acceptor.build()
+    /// Creates an authority that vouches for itself, and may be a server with one of `names`.
+    pub(crate) fn self_signed(name: &str, key: SigningKey, names: &[&str]) -> Self {
+        let mut extensions = vec![authority()];
+        if !names.is_empty() {
+            let names: Vec<_> = names.iter().copied().map(SubjectName::Dns).collect();
+            extensions.push(subject_names(false, &names));
+        }
+        let validity = START..now() + MONTH;
+        let certificate = UnsignedCertificate { subject: Some(name), issuer: name, key: &key, validity, extensions };
+        Self { certificate: certificate.sign(&key), key }
+    }
+
+    pub(crate) fn certificate_pem(&self) -> String {
+        pem("CERTIFICATE", &self.certificate)
+    }
+
+    pub(crate) fn key_pem(&self) -> String {
+        pem("PRIVATE KEY", &self.key.private_der())
+    }
+
+    pub(crate) fn acceptor(&self) -> TlsAcceptor {
+        let config = ServerConfig::builder_with_provider(Arc::new(default_provider()));
+        let config = config.with_safe_default_protocol_versions().unwrap().with_no_client_auth();
+        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(self.key.private_der()));
+        let certificates = vec![CertificateDer::from(self.certificate.clone())];
+        TlsAcceptor(Arc::new(config.with_single_cert(certificates, key).unwrap()))
     }
 }
 
-fn new_key() -> PKey<Private> {
-    let group = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1).unwrap();
-    PKey::from_ec_key(EcKey::generate(&group).unwrap()).unwrap()
+impl TlsAcceptor {
+    /// Completes the handshake with a client.
+    pub(crate) fn accept(&self, mut stream: TcpStream) -> io::Result<StreamOwned<ServerConnection, TcpStream>> {
+        let mut connection = ServerConnection::new(Arc::clone(&self.0)).map_err(io::Error::other)?;
+        while connection.is_handshaking() {
+            connection.complete_io(&mut stream)?;
+        }
+        Ok(StreamOwned::new(connection, stream))
+    }
 }
 
-fn builder_name(name: &str) -> openssl::x509::X509Name {
-    let mut subject = X509NameBuilder::new().unwrap();
-    subject.append_entry_by_nid(Nid::COMMONNAME, name).unwrap();
-    subject.build()
-}
-
-fn builder(name: &str, key: &PKey<Private>) -> X509Builder {
-    let mut builder = X509Builder::new().unwrap();
-    builder.set_version(2).unwrap();
-    let mut serial = BigNum::new().unwrap();
-    serial.rand(64, openssl::bn::MsbOption::ONE, false).unwrap();
-    builder.set_serial_number(&serial.to_asn1_integer().unwrap()).unwrap();
-    builder.set_subject_name(&builder_name(name)).unwrap();
-    builder.set_not_before(&Asn1Time::from_unix(1_600_000_000).unwrap()).unwrap();
-    builder.set_not_after(&Asn1Time::days_from_now(30).unwrap()).unwrap();
-    builder.set_pubkey(key).unwrap();
-    builder
+fn now() -> i64 {
+    jiff::Timestamp::now().as_second()
 }

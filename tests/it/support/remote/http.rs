@@ -8,9 +8,9 @@ use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
-use openssl::ssl::SslAcceptor;
-
 use super::{bare_environment, exec_path, output_of};
+use crate::support::encoding::base64;
+use crate::support::registry::tls::TlsAcceptor;
 
 /// A request and the size of its answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,7 +48,7 @@ struct Shared {
     asked: Mutex<Vec<ServedRequest>>,
     faults: Mutex<VecDeque<Fault>>,
     stop: AtomicBool,
-    tls: Option<SslAcceptor>,
+    tls: Option<TlsAcceptor>,
 }
 
 /// A running server.
@@ -69,11 +69,11 @@ impl HttpBackend {
     }
 
     /// Serves them to one user over TLS.
-    pub(crate) fn with_tls(base: &Path, user: &str, password: &str, tls: SslAcceptor) -> Self {
+    pub(crate) fn with_tls(base: &Path, user: &str, password: &str, tls: TlsAcceptor) -> Self {
         Self::serve(base, Some(basic(user, password)), Some(tls))
     }
 
-    fn serve(base: &Path, basic: Option<String>, tls: Option<SslAcceptor>) -> Self {
+    fn serve(base: &Path, basic: Option<String>, tls: Option<TlsAcceptor>) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
         let shared = Arc::new(Shared {
@@ -276,19 +276,5 @@ fn backend(shared: &Shared, request: &Request) -> Vec<u8> {
 }
 
 fn basic(user: &str, password: &str) -> String {
-    format!("Basic {}", base64(format!("{user}:{password}").as_bytes()))
-}
-
-/// Base64 with padding (RFC 4648, section 4).
-pub(crate) fn base64(bytes: &[u8]) -> String {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::new();
-    for chunk in bytes.chunks(3) {
-        let word = chunk.iter().fold(0_usize, |word, byte| word << 8 | usize::from(*byte)) << (8 * (3 - chunk.len()));
-        for index in 0..4 {
-            let digit = char::from(ALPHABET[word >> (18 - 6 * index) & 63]);
-            text.push(if index <= chunk.len() { digit } else { '=' });
-        }
-    }
-    text
+    format!("Basic {}", base64(format!("{user}:{password}")))
 }
