@@ -64,7 +64,7 @@ pub(super) fn find(
     let web = match (&repository.url, &operator) {
         (Some(url), Some(own)) if UrlOrigin::of(url) != UrlOrigin::of(own) => {
             let message = format!("`url` is `{}`, but `{URL}` names another forge", shown(url));
-            return Err(ForgeError::new(message, &format!("correct one of them; tokens are sent only to `{URL}`")));
+            return Err(ForgeError::new(message, format!("correct one of them; tokens are sent only to `{URL}`")));
         }
         (Some(url), _) => url.clone(),
         (None, Some(own)) => own.clone(),
@@ -72,7 +72,7 @@ pub(super) fn find(
             let forge = repository.forge;
             ForgeError::new(
                 format!("{forge} has no public instance"),
-                &format!("add `url` to `[publish.{}]`", forge.key()),
+                format!("add `url` to `[publish.{}]`", forge.key()),
             )
         })?,
     };
@@ -121,7 +121,7 @@ fn ci_token(
     let Some((name, text)) = first(protocol.token_variables) else {
         let own = protocol.token_variables.join("` or `");
         let message = format!("no token for {} found", repository.forge);
-        return Err(ForgeError::new(message, &format!("set `{TOKEN}` (or `{own}`) in the environment of pinstream")));
+        return Err(ForgeError::new(message, format!("set `{TOKEN}` (or `{own}`) in the environment of pinstream")));
     };
     let bound = match first(protocol.instance_variables) {
         Some((variable, value)) => {
@@ -138,7 +138,7 @@ fn ci_token(
         Some(bound) => format!("`{name}` is a token for `{bound}`, but the forge is `{origin}`"),
         None => format!("the environment does not say that `{name}` is a token for `{origin}`"),
     };
-    Err(ForgeError::new(message, &format!("set `{TOKEN}` to a token for that forge, and `{URL}` to `{}`", shown(web))))
+    Err(ForgeError::new(message, format!("set `{TOKEN}` to a token for that forge, and `{URL}` to `{}`", shown(web))))
 }
 
 /// Parses the URL of an instance in `variable`.

@@ -74,7 +74,8 @@ impl SshProgram {
             Ok(Arc::new((passphrase, directory)))
         };
         let passphrase = sources.ssh_passphrase.clone().map(write).transpose();
-        let passphrase = passphrase.map_err(|error| GitError::Local(format!("cannot write a temporary file: {error}")))?;
+        let passphrase =
+            passphrase.map_err(|error| GitError::Local(format!("cannot write a temporary file: {error}")))?;
         let key = sources.ssh_key.clone();
         Ok(Self { address: address.clone(), key, passphrase, command: SshCommand::configured(config) })
     }

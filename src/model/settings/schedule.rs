@@ -52,7 +52,8 @@ impl Schedule {
         let [_, hours, days, _, weekdays] = check_fields(text)?;
         // crontab(5): both must match if one of them starts with `*`, else either.
         let both = days.starts_with('*') || weekdays.starts_with('*');
-        let parser = CronParser::builder().seconds(Seconds::Disallowed).year(Year::Disallowed).dom_and_dow(both).build();
+        let parser =
+            CronParser::builder().seconds(Seconds::Disallowed).year(Year::Disallowed).dom_and_dow(both).build();
         let cron = parser.parse(text).map_err(|error| {
             NameError::new(format!("invalid schedule `{text}`: {error}"))
                 .help("write five fields as in crontab(5), e.g. `*/30 * * * *`, or `never`")

@@ -149,7 +149,7 @@ fn by_the_minute(fields: &Fields, zone: &TimeZone, from: Timestamp, minutes: i64
     for minute in -180..=minutes {
         let (before, local) = (zone.to_datetime(at(minute - 1)), zone.to_datetime(at(minute)));
         let skipped = (1..).map(|step: i64| before.saturating_add(jiff::Span::new().minutes(step)));
-        let skipped = skipped.take_while(|skipped| *skipped < local).any(|skipped| matches(skipped));
+        let skipped = skipped.take_while(|skipped| *skipped < local).any(&matches);
         let is_new = seen.insert(local);
         let fires = match fields.hours {
             None => matches(local),
