@@ -223,6 +223,34 @@ fn inside_https_with_authority() {
 }
 
 #[test]
+fn t18_a_trusted_certificate_of_a_server_must_have_its_name_and_be_valid() {
+    let new = |names: &[&str], end: i64| Identity::self_signed_until("localhost", SigningKey::p256(), names, end);
+    let far = 2_500_000_000;
+    for (identity, expected) in [
+        (new(&["localhost"], far), None),
+        (new(&["elsewhere"], far), Some("its certificate is for another name")),
+        (new(&[], far), Some("its certificate names no server")),
+        (new(&["localhost"], 1_700_000_000), Some("its certificate has expired")),
+    ] {
+        let repo = repository();
+        let server = HttpBackend::with_tls(repo.base(), "someone", "token", identity.acceptor());
+        let mut machine = Machine::new(server.url()).token("someone", "token");
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("authority.pem");
+        std::fs::write(&file, identity.certificate_pem()).unwrap();
+        machine.credentials.authorities = Some(file);
+        match (machine.open().fetch_tips(None), expected) {
+            (Ok(_), None) => {}
+            (Err(GitError::Untrusted { reason, .. }), Some(expected)) => {
+                assert!(reason.contains(expected), "{reason}");
+                assert_eq!(server.take_requests(), []);
+            }
+            (result, _) => panic!("{expected:?}: {result:?}"),
+        }
+    }
+}
+
+#[test]
 fn t18_no_credential_is_sent_to_a_server_with_an_unknown_certificate() {
     let repo = repository();
     let server = HttpBackend::with_tls(repo.base(), "someone", "token", identity().acceptor());

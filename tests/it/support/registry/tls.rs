@@ -82,12 +82,17 @@ impl Authority {
 impl Identity {
     /// Creates an authority that vouches for itself, and may be a server with one of `names`.
     pub(crate) fn self_signed(name: &str, key: SigningKey, names: &[&str]) -> Self {
+        Self::self_signed_until(name, key, names, now() + MONTH)
+    }
+
+    /// The same, valid until a time in Unix seconds.
+    pub(crate) fn self_signed_until(name: &str, key: SigningKey, names: &[&str], end: i64) -> Self {
         let mut extensions = vec![authority()];
         if !names.is_empty() {
             let names: Vec<_> = names.iter().copied().map(SubjectName::Dns).collect();
             extensions.push(subject_names(false, &names));
         }
-        let validity = START..now() + MONTH;
+        let validity = START..end;
         let certificate = UnsignedCertificate { subject: Some(name), issuer: name, key: &key, validity, extensions };
         Self { certificate: certificate.sign(&key), key }
     }
