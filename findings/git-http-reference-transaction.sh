@@ -2,10 +2,10 @@
 # git 2.47.3 (Debian 13): a `reference-transaction` hook that aborts an update is reported differently by each transport.
 #
 # githooks(5) says that a non-zero exit in the state "prepared" aborts the transaction. With a path as remote, the pusher
-# sees the hook's own message. With `git http-backend`, receive-pack dies before it reports: the answer has the
-# status 200 and no body, the hook's message goes to the server's log only, and no report of the
-# refs follows. A pusher over HTTP cannot tell this refusal from a lost connection; a `pre-receive` hook is reported
-# over both. Seen: exit 128 over a path with "frozen by policy", exit 1 over HTTP without it.
+# sees the hook's own message. With `git http-backend`, receive-pack dies before it reports: the response has status 200
+# and an empty body, and the hook's message goes to the server's log only. A pusher over HTTP cannot tell this refusal from
+# a lost connection; a rejection by `pre-receive` is reported over both. Observed: exit 128 over a path with "frozen by
+# policy", exit 1 over HTTP without it.
 set -euo pipefail
 
 for program in git python3; do

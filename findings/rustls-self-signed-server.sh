@@ -2,10 +2,10 @@
 # rustls 0.23.46 (rustls-webpki 0.103.17): a server certificate made by `openssl req -x509` is refused even if it is the
 # only trusted certificate.
 #
-# `openssl req -x509` marks its certificate as one of an authority (CA:TRUE). OpenSSL accepts it for a server once it is
-# trusted. WebPkiServerVerifier refuses it (`CaUsedAsEndEntity`), although it accepts the same key, name and issuer
-# without the mark. The refusal comes before the check of the name: a wrong name is refused with the same error.
-# It comes after the check of the validity: an expired certificate is refused as expired.
+# `openssl req -x509` marks the certificate as a CA (CA:TRUE). OpenSSL accepts it for a server once it is
+# trusted. WebPkiServerVerifier refuses it (`CaUsedAsEndEntity`), although it accepts an equivalent certificate
+# with CA:FALSE. The CA flag is checked before the name and after the validity: a wrong name gets the same error, an
+# expired certificate is refused as expired.
 set -euo pipefail
 
 for program in openssl cargo cc; do

@@ -4,7 +4,6 @@
 //! or `Serialize`.
 
 use std::path::PathBuf;
-use std::sync::mpsc;
 use std::time::Duration;
 
 use super::address::RemoteAddress;
@@ -12,7 +11,6 @@ use super::git_program;
 use super::sign::SigningKeySource;
 use crate::http::Secret;
 use crate::system::environment;
-use crate::system::program::ProgramError;
 
 /// The default user name for a token: as GitHub documents, and as other forges accept.
 const TOKEN_USER: &str = "x-access-token";
@@ -60,8 +58,8 @@ pub(super) struct GitLogin {
     pub(super) password: Secret,
     /// The name of its source, for messages.
     pub(super) source: &'static str,
-    /// The helpers' description, which they get back with the server's verdict.
-    description: Option<String>,
+    /// Output of `git credential fill`, passed back to `approve` or `reject`.
+    answer: Option<String>,
 }
 
 /// The sources of credentials for one remote over HTTP.
@@ -83,7 +81,7 @@ impl GitLogins {
         Self { address: address.clone(), sources: sources.clone(), checkout, time_limit }
     }
 
-    /// Iterates over the logins in the order in which they are tried; reads each when it is its turn.
+    /// Iterates over the logins in the order in which they are tried; reads each lazily.
     pub(super) fn iter(&self) -> impl Iterator<Item = GitLogin> {
         let token = || {
             let user = self.sources.username.as_deref().or(self.address.user()).unwrap_or(TOKEN_USER).to_owned();
@@ -110,52 +108,33 @@ impl GitLogins {
         if let Some(user) = user {
             question.push_str(&format!("username={user}\n"));
         }
-        match self.credential("fill", &question) {
-            Ok(None) => None,
-            Ok(Some(answer)) => {
-                let value = |name: &str| answer.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
-                let (user, password) = (value("username")?.to_owned(), Secret::new(value("password")?));
-                Some(GitLogin { user, password, source: SOURCE, description: Some(answer) })
-            }
-            Err(_) => {
-                // Without git, libgit2 runs one of the helpers.
-                let mut helper = git2::CredentialHelper::new(self.address.url());
-                helper.config(&git2::Config::open_default().ok()?).username(user);
-                let (sender, receiver) = mpsc::channel();
-                // The receiver is gone after the time limit.
-                std::thread::spawn(move || sender.send(helper.execute()).ok());
-                let (user, password) = receiver.recv_timeout(self.time_limit).ok().flatten()?;
-                Some(plain(user, Secret::new(password), SOURCE))
-            }
-        }
+        let answer = self.credential("fill", &question)?;
+        let value = |name: &str| answer.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
+        let (user, password) = (value("username")?.to_owned(), value("password").filter(|text| !text.is_empty())?);
+        let password = Secret::new(password);
+        Some(GitLogin { user, password, source: SOURCE, answer: Some(answer) })
     }
 
     /// Tells the helpers whether the server accepted their login.
     pub(super) fn report(&self, login: &GitLogin, is_accepted: bool) {
-        if let Some(description) = &login.description {
+        if let Some(answer) = &login.answer {
             // Helpers that store nothing ignore it.
-            let _ = self.credential(if is_accepted { "approve" } else { "reject" }, description);
+            let _ = self.credential(if is_accepted { "approve" } else { "reject" }, answer);
         }
     }
 
-    /// Runs `git credential`; returns its output if it succeeds.
-    fn credential(&self, action: &str, input: &str) -> Result<Option<String>, ProgramError> {
-        let mut program = git_program().env("GIT_TERMINAL_PROMPT", "0").env("SSH_ASKPASS", "");
-        if let Some(askpass) = environment::var("GIT_ASKPASS") {
-            program = program.env("GIT_ASKPASS", askpass);
-        }
+    /// Runs `git credential`; returns its output if it succeeds within the time limit. Helpers get our environment, as from
+    /// git, but nothing that is meant for pinstream.
+    fn credential(&self, action: &str, input: &str) -> Option<String> {
+        let mut program = git_program().inherit().env("GIT_TERMINAL_PROMPT", "0").env("SSH_ASKPASS", "");
         if let Some(checkout) = &self.checkout {
             program = program.args(["-C"]).args([checkout.as_os_str()]);
         }
-        match program.args(["credential", action]).input(format!("{input}\n").as_bytes()).run(self.time_limit) {
-            Ok(output) => Ok(output.success.then_some(output.stdout)),
-            Err(error @ ProgramError::Missing { .. }) => Err(error),
-            // The helper hangs: there is no login.
-            Err(_) => Ok(None),
-        }
+        let run = program.args(["credential", action]).input(format!("{input}\n").as_bytes()).run(self.time_limit);
+        run.ok().filter(|output| output.success).map(|output| output.stdout)
     }
 }
 
 fn plain(user: String, password: Secret, source: &'static str) -> GitLogin {
-    GitLogin { user, password, source, description: None }
+    GitLogin { user, password, source, answer: None }
 }

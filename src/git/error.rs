@@ -83,14 +83,14 @@ pub enum GitError {
         reason: String,
     },
     /// A file is outside a sparse checkout, and not readable from the repository.
-    #[error("cannot read `{path}`, which the sparse checkout leaves out: {reason}")]
+    #[error("`{path}` is outside the sparse checkout: {reason}")]
     LeftOut {
         /// Path from the top of the repository.
         path: String,
-        /// The directory to add to the checkout.
-        directory: String,
         /// The cause.
         reason: String,
+        /// The remedy.
+        help: String,
     },
     /// Files of the work tree are unusable.
     #[error(transparent)]
@@ -131,11 +131,10 @@ impl GitError {
             Self::Branch { .. } => "choose a valid name, e.g. `--branch main`",
             Self::Refused { .. } => "allow this user to push to it, or choose another branch with `--branch`",
             Self::Tree { .. } => "put a plain file there: pinstream does not read or write anything else",
-            Self::LeftOut { directory, .. } => return Some(format!("run `git sparse-checkout add {directory}`")),
             Self::Owner { directory } => {
                 return Some(format!("if you trust it, run `git config --global --add safe.directory {directory}`"));
             }
-            Self::Signing { help, .. } => return Some(help.clone()),
+            Self::LeftOut { help, .. } | Self::Signing { help, .. } => return Some(help.clone()),
             Self::State(_) => {
                 "use the newest pinstream with this remote; to discard the state, run `git push REMOTE :refs/pinstream/state`"
             }

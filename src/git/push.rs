@@ -11,7 +11,7 @@ use super::{GitError, PROPOSALS, Push};
 
 /// The pushes in a row that may fail without a change of the ref.
 const STALLED_MAX: u32 = 3;
-/// The same, if the server reports a locked ref: another push may be in progress, but a stale lock file is reported alike.
+/// The same, if the server reports a locked ref: another push may be in progress, but a stale lock file looks the same.
 const LOCKED_MAX: u32 = 8;
 /// An update of one ref.
 #[derive(Clone, Copy)]
@@ -82,14 +82,17 @@ impl ServerRemote {
             (Push::Landed(_), _) => self.stalled = StalledPushes::default(),
             (Push::Moved, said) => {
                 self.explain(reference, expected, exchange.stale.get())?;
-                if let Some(message) = said {
-                    let most = if failure::means_locked(&message) { LOCKED_MAX } else { STALLED_MAX };
-                    let message = self.with_output(&message, &exchange);
-                    self.count_stalled(reference, expected, most, &message)?;
-                }
+                let (most, message) = match said {
+                    Some(message) if !failure::means_locked(&message) => (STALLED_MAX, message),
+                    Some(message) => (LOCKED_MAX, message),
+                    // If the same commit is expected again, a read still shows it: another server may answer reads.
+                    None => (LOCKED_MAX, "the server shows another commit to pushes than to reads".to_owned()),
+                };
+                let message = self.with_output(&message, &exchange);
+                self.count_stalled(reference, expected, most, &message)?;
             }
             (Push::Unknown(reason), _) => {
-                let reason = format!("{reason}; a hook of the server may have rejected it");
+                let reason = format!("{reason}; a server-side hook may have rejected it");
                 let reason = self.with_output(&reason, &exchange);
                 self.count_stalled(reference, expected, STALLED_MAX, &reason)?;
             }
@@ -114,10 +117,13 @@ impl ServerRemote {
         };
         if let Some(other) = refs.keys().find(blocks).filter(|_| expected.is_none()) {
             let other = shown(other.trim_start_matches("refs/heads/"));
-            return refused(format!("the branch `{other}` exists and blocks this name; rename or delete it"));
+            return refused(format!("branch `{other}` exists, so this branch cannot be created; rename or delete it"));
         }
         if found.is_some_and(|found| found != expected) && refs.get(reference).copied() == expected {
-            return refused("the server hides this ref from reads or from pushes (`transfer.hideRefs`)".to_owned());
+            return refused(
+                "the server hides this ref (`transfer.hideRefs`, `uploadpack.hideRefs` or `receive.hideRefs`)"
+                    .to_owned(),
+            );
         }
         Ok(())
     }
@@ -138,7 +144,7 @@ impl ServerRemote {
         if self.stalled.times < most {
             return Ok(());
         }
-        let reason = format!("the ref is unchanged after {most} pushes: {}", shown(&self.without_secrets(message)));
+        let reason = format!("the ref did not change after {most} pushes: {}", shown(&self.without_secrets(message)));
         Err(GitError::Failed { url: self.address.shown().to_owned(), reference: reference.to_owned(), reason })
     }
 

@@ -3,9 +3,10 @@
 
 use std::path::{Path, PathBuf};
 
-use git2::{Index, IndexEntryExtendedFlag, Repository};
+use git2::{ErrorCode, Index, IndexEntryExtendedFlag, Repository};
 
 use super::GitError;
+use super::error::shown;
 
 /// The modes of plain files.
 const PLAIN: [u32; 2] = [0o100_644, 0o100_755];
@@ -22,14 +23,26 @@ impl SparseIndex {
     /// Opens the index of the checkout that contains `root`; none if it is not sparse.
     ///
     /// # Errors
-    /// If the index has a format that libgit2 does not read, as with `index.sparse`.
+    /// If the checkout may be sparse and cannot be read, or its index has a format that libgit2 does not read, as with
+    /// `index.sparse`.
     pub(super) fn of(root: &Path) -> Result<Option<Self>, GitError> {
-        let Ok(repository) = Repository::discover(root) else { return Ok(None) };
-        let is_sparse = repository.config().and_then(|config| config.get_bool("core.sparseCheckout")).unwrap_or(false);
+        let repository = match Repository::discover(root) {
+            Ok(repository) => repository,
+            Err(error) if error.code() == ErrorCode::NotFound => return Ok(None),
+            Err(error) => return unreadable(root, &error).map_or(Ok(None), Err),
+        };
+        let is_sparse = match repository.config()?.get_bool("core.sparseCheckout") {
+            Err(error) if error.code() == ErrorCode::NotFound => false,
+            read => read?,
+        };
         let Some(prefix) = is_sparse.then(|| prefix(&repository, root)).flatten() else { return Ok(None) };
         match repository.index() {
             Ok(index) => Ok(Some(Self { repository, index, prefix })),
-            Err(_) => Err(left_out(&format!("{prefix}streams"), "the index is sparse too")),
+            Err(_) => {
+                let path = format!("{prefix}streams");
+                let help = format!("run `git sparse-checkout add {path}`");
+                Err(GitError::LeftOut { path, reason: "the index is sparse (`index.sparse`)".to_owned(), help })
+            }
         }
     }
 
@@ -43,7 +56,11 @@ impl SparseIndex {
         let Some(entry) = entry.filter(|entry| PLAIN.contains(&entry.mode)) else { return Ok(None) };
         match self.repository.find_blob(entry.id) {
             Ok(blob) => Ok(Some((blob.content().to_vec(), entry.mode == PLAIN[1]))),
-            Err(_) => Err(left_out(&path, "its contents were not fetched")),
+            Err(_) => {
+                let directory = path.rsplit_once('/').map_or(".", |(directory, _)| directory);
+                let help = format!("run `git sparse-checkout add {directory}`");
+                Err(GitError::LeftOut { reason: "its blob is missing from this partial clone".to_owned(), help, path })
+            }
         }
     }
 
@@ -70,8 +87,27 @@ fn is_left_out(entry: &git2::IndexEntry) -> bool {
     flags.contains(IndexEntryExtendedFlag::SKIP_WORKTREE)
 }
 
-fn left_out(path: &str, reason: &str) -> GitError {
-    let directory =
-        path.rsplit_once('/').filter(|(_, name)| name.contains('.')).map_or(path, |(directory, _)| directory);
-    GitError::LeftOut { path: path.to_owned(), directory: directory.to_owned(), reason: reason.to_owned() }
+/// Returns the error for a checkout that libgit2 cannot open, if it may be sparse.
+fn unreadable(root: &Path, error: &git2::Error) -> Option<GitError> {
+    let top = root.canonicalize().ok()?.ancestors().find(|path| path.join(".git").exists())?.to_owned();
+    let git = match std::fs::read_to_string(top.join(".git")) {
+        // A linked work tree (gitrepository-layout(5)).
+        Ok(text) => top.join(text.strip_prefix("gitdir:")?.trim()),
+        Err(_) => top.join(".git"),
+    };
+    let is_set = |name: &str| {
+        let text = std::fs::read_to_string(git.join(name)).unwrap_or_default().to_ascii_lowercase();
+        text.replace([' ', '\t'], "").contains("sparsecheckout=true")
+    };
+    if !is_set("config") && !is_set("config.worktree") {
+        return None;
+    }
+    Some(match error.code() {
+        ErrorCode::Owner => GitError::Owner { directory: shown(&top.display().to_string()) },
+        _ => GitError::LeftOut {
+            path: "streams".to_owned(),
+            reason: format!("the repository cannot be read: {}", shown(error.message())),
+            help: "run `git sparse-checkout disable`".to_owned(),
+        },
+    })
 }

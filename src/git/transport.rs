@@ -3,6 +3,7 @@
 //! A push names the expected commit of its ref and is not sent if the server has another one. libgit2 reports a refused
 //! push as a success; only the callback of the ref has the result.
 
+mod challenge;
 pub(super) mod failure;
 mod http;
 mod local;
@@ -25,7 +26,7 @@ use super::credential::{GitCredentialSources, GitLogins};
 use super::error::{local, shown};
 use super::{GitError, PROPOSALS, STATE_REF};
 use crate::system::clock::Stopwatch;
-use failure::FailureSlot;
+use failure::{EXCHANGE_FACTOR, FailureSlot};
 use http::SmartHttp;
 use local::LocalProgram;
 use process::{ProgramRemote, RemoteProgram};
@@ -36,8 +37,6 @@ use wire::{SelectedRemote, Wire};
 const FETCH_MAX: usize = 4 << 30;
 /// The most bytes that are kept of a server's output.
 const OUTPUT_MAX: usize = 4 << 10;
-/// The time limit of one exchange, as a multiple of the longest silence.
-const EXCHANGE_FACTOR: u32 = 20;
 /// The attempts of a read, and the pause after the first one; the second is twice as long.
 pub(super) const READ_ATTEMPTS: u32 = 3;
 pub(super) const READ_PAUSE: Duration = Duration::from_millis(500);
@@ -139,8 +138,8 @@ impl ServerRemote {
         &self,
         act: impl Fn(&mut RemoteConnection<'_, '_, '_>, &Exchange) -> Result<T, ReadError>,
     ) -> Result<T, GitError> {
-        let mut pause = READ_PAUSE;
-        for attempt in 1.. {
+        let (mut attempt, mut pause) = (1, READ_PAUSE);
+        loop {
             let exchange = Exchange::default();
             let result = self.connect(&exchange, |remote| {
                 let callbacks = self.callbacks(&exchange);
@@ -159,9 +158,8 @@ impl ServerRemote {
             };
             tracing::debug!("{}; attempt {attempt} of {READ_ATTEMPTS}", failure.error);
             std::thread::sleep(failure.after.unwrap_or_default().max(pause));
-            pause *= 2;
+            (attempt, pause) = (attempt + 1, pause * 2);
         }
-        unreachable!("the last attempt returns")
     }
 
     /// Calls `act` with libgit2's remote, whose address means this one.

@@ -44,8 +44,9 @@ pub(crate) struct Redactor(Mutex<BTreeSet<String>>);
 impl Redactor {
     /// Registers the credential of an `Authorization` header before it is sent, and the password within it.
     pub(crate) fn add_header(&self, header: &HeaderValue) {
-        let Some((scheme, value)) = header.to_str().ok().and_then(|text| text.split_once(' ')) else { return };
-        if scheme == "Basic"
+        let Ok(text) = header.to_str() else { return };
+        let Some((scheme, value)) = text.split_once(' ') else { return self.add(text) };
+        if scheme.eq_ignore_ascii_case("basic")
             && let Some(login) = STANDARD.decode(value).ok().and_then(|bytes| String::from_utf8(bytes).ok())
             && let Some((_, password)) = login.split_once(':')
         {

@@ -51,14 +51,14 @@ fn machine() -> Result<Vec<CertificateDer<'static>>, String> {
         (false, _) => Ok(found.certs),
         (true, Some(error)) => Err(error.to_string()),
         (true, None) => {
-            Err("it has no certificate store; install `ca-certificates`, or set `SSL_CERT_FILE` to a PEM file"
+            Err("no certificate store found; install `ca-certificates`, or set `SSL_CERT_FILE` to a PEM file"
                 .to_owned())
         }
     }
 }
 
-/// Verifies a server's certificate by a chain to a trusted one. A certificate that is itself trusted may be that of a
-/// server even if it is marked as one of an authority, as `openssl req -x509` writes it.
+/// Verifies a server's certificate by a chain to a trusted one. Also accepts an explicitly trusted CA certificate as that of a
+/// server, e.g. one from `openssl req -x509`.
 #[derive(Debug)]
 struct ServerVerifier {
     chains: Arc<WebPkiServerVerifier>,
@@ -139,16 +139,16 @@ pub(super) fn reason(error: &rustls::Error) -> String {
             C::UnknownIssuer => "the issuer of its certificate is not trusted".to_owned(),
             C::Expired | C::ExpiredContext { .. } => "its certificate has expired".to_owned(),
             C::NotValidYet | C::NotValidYetContext { .. } => "its certificate is not valid yet".to_owned(),
-            C::NotValidForName => "its certificate is for another name".to_owned(),
+            C::NotValidForName => "its certificate is for a different name".to_owned(),
             C::NotValidForNameContext { presented, .. } if !presented.is_empty() => {
-                format!("its certificate is for another name ({})", presented.join(", "))
+                format!("its certificate is for a different name ({})", presented.join(", "))
             }
-            C::NotValidForNameContext { .. } => "its certificate names no server".to_owned(),
-            _ if is_authority(error) => "its certificate is one of an authority, and is not trusted itself".to_owned(),
+            C::NotValidForNameContext { .. } => "its certificate contains no server name".to_owned(),
+            _ if is_authority(error) => "it presented a CA certificate that is not itself trusted".to_owned(),
             other => format!("its certificate is invalid: {other}"),
         },
         rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType) => "this port does not speak TLS".to_owned(),
-        rustls::Error::AlertReceived(alert) => format!("it sent the alert `{alert:?}`"),
+        rustls::Error::AlertReceived(alert) => format!("it aborted the handshake (alert `{alert:?}`)"),
         other => other.to_string(),
     }
 }
@@ -174,7 +174,7 @@ mod tests {
             (rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType), "this port does not speak TLS"),
             (
                 rustls::Error::AlertReceived(rustls::AlertDescription::ProtocolVersion),
-                "it sent the alert `ProtocolVersion`",
+                "it aborted the handshake (alert `ProtocolVersion`)",
             ),
         ] {
             assert_eq!(reason(&error), expected);

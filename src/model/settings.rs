@@ -76,7 +76,7 @@ pub struct ImportSettings {
     /// The time zone of schedules; `None` means UTC.
     pub timezone: Option<TimeZone>,
     /// Platforms that an index must have.
-    pub platforms: Vec<Platform>,
+    pub platforms: Arc<[Platform]>,
     /// The rules for adopting digests; `None` for the defaults.
     pub adoption: Option<Arc<AdoptionRules>>,
 }

@@ -55,7 +55,7 @@ pub struct Tag {
     /// The source of its digest.
     pub source: TagSource,
     /// Platforms that an index must have.
-    pub platforms: Vec<Platform>,
+    pub platforms: Arc<[Platform]>,
     /// The schedule for `--due`; `None` means at every pass.
     pub schedule: Option<Schedule>,
     /// The rules for adopting digests; `None` for the defaults.

@@ -127,17 +127,17 @@ impl Snapshot {
             (Some(_), Some(named), _) if named != used => {
                 Some(format!("using branch `{used}`; `[git] branch` in the settings is `{named}`"))
             }
-            (None, _, Some(checkout)) if checkout != used => {
-                Some(format!("using branch `{used}`; the checkout is on `{checkout}` (`--branch {checkout}` uses it)"))
-            }
+            (None, _, Some(checkout)) if checkout != used => Some(format!(
+                "using branch `{used}`; the checkout is on `{checkout}` (pass `--branch {checkout}` to use it)"
+            )),
             _ => None,
         }
     }
 }
 
 fn is_proposal(branch: &str) -> Problem {
-    let message = format!("`{branch}` is the branch of a proposal, and a pass would propose changes to it");
-    Problem::whole(None, message).help("choose the branch that proposals are merged into with `--branch`")
+    let message = format!("`{branch}` is a proposal branch; a pass cannot propose changes to it");
+    Problem::whole(None, message).help("pass `--branch` with the branch that proposals are merged into")
 }
 
 fn no_root(directory: &str, branch: &str) -> Problem {
@@ -147,7 +147,7 @@ fn no_root(directory: &str, branch: &str) -> Problem {
         _ => format!("no `{directory}/{name}` on branch `{branch}`"),
     };
     Problem::whole(None, message).help(format!(
-        "set `--root` to the directory that contains `{name}`, set `--branch`, or commit an empty `{name}`"
+        "set `--root` to the directory that contains `{name}`, choose another branch with `--branch`, or commit an empty `{name}`"
     ))
 }
 

@@ -59,7 +59,7 @@ fn value(tag: u8, bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     rest.split_at_checked(usize::from(head[1]))
 }
 
-/// Returns whether an integer is above zero and has no needless byte.
+/// Returns whether an integer is positive and minimally encoded.
 fn is_positive(integer: &[u8]) -> bool {
     match integer {
         [0, next, ..] => *next >= 128,

@@ -2,12 +2,18 @@
 
 #![allow(clippy::disallowed_methods, reason = "this is the file the rule names")]
 
+use std::ffi::OsString;
 use std::io;
 use std::path::PathBuf;
 
 /// Reads a variable; none if it is unset, empty or not Unicode.
 pub fn var(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// Lists the variables that programs of the user's configuration get: all but those that are meant for pinstream.
+pub fn for_programs() -> impl Iterator<Item = (OsString, OsString)> {
+    std::env::vars_os().filter(|(name, _)| !name.as_encoded_bytes().starts_with(b"PINSTREAM_"))
 }
 
 /// Returns the directory for temporary files (`TMPDIR`).

@@ -117,6 +117,13 @@ impl Program {
         self
     }
 
+    /// Passes our environment on, without the variables that are meant for pinstream.
+    #[must_use]
+    pub fn inherit(mut self) -> Self {
+        self.command.envs(environment::for_programs()).env("LC_ALL", "C");
+        self
+    }
+
     /// Sets a variable of its environment.
     #[must_use]
     pub fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {

@@ -37,7 +37,7 @@ impl Signer {
                 self.in_agent = PUBLIC.iter().any(|start| text.reveal().starts_with(start));
             }
             if self.passphrase.is_some() {
-                askpass::write(&directory)?;
+                askpass::write(&directory, askpass::OF_KEYGEN)?;
             }
             self.directory = Some(directory);
             Ok(())

@@ -6,6 +6,9 @@ use std::time::Duration;
 
 use crate::git::GitError;
 
+/// The time limit of one exchange, as a multiple of the longest silence.
+pub(in crate::git) const EXCHANGE_FACTOR: u32 = 20;
+
 /// The cause of a failed exchange; libgit2 would reduce it to a text.
 #[derive(Clone, Debug)]
 pub(in crate::git) struct WireFailure {

@@ -3,6 +3,7 @@
 //! Requests run on a thread of their own, because libgit2's callers block. A redirect is never followed.
 
 use std::io::{self, Read, Write};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -15,7 +16,8 @@ use reqwest::{Response, StatusCode};
 use tokio::sync::{mpsc, oneshot};
 use url::Url;
 
-use super::failure::{FailureOutlook, FailureSlot, WireFailure};
+use super::challenge::schemes_of;
+use super::failure::{EXCHANGE_FACTOR, FailureOutlook, FailureSlot, WireFailure};
 use crate::git::GitError;
 use crate::git::address::RemoteAddress;
 use crate::git::credential::{GitCredentialSources, GitLogin, GitLogins};
@@ -25,7 +27,8 @@ use crate::http::{
     Authority, ErrorScope, HttpClient, HttpConfig, HttpError, HttpLimits, Proxies, UrlOrigin, is_retryable,
     password_header, retry_after,
 };
-use crate::system::clock;
+use crate::system::clock::{self, Stopwatch};
+use crate::system::environment;
 
 /// Servers choose the smart protocol by the beginning of this name.
 const AGENT: &str = concat!("git/2.0 (pinstream/", env!("CARGO_PKG_VERSION"), ")");
@@ -36,7 +39,7 @@ const PAGE_MAX: usize = 4 << 10;
 /// The chunks of a response that wait for libgit2.
 const CHUNKS: usize = 16;
 
-/// The server, and what was learned about it.
+/// The server, and the credentials that it accepted.
 #[derive(Clone)]
 pub(super) struct SmartHttp(Arc<Endpoint>);
 
@@ -49,8 +52,8 @@ struct Endpoint {
     client: HttpClient,
     logins: GitLogins,
     silence: Duration,
-    /// The header that the server accepted last; later requests send it at once.
-    accepted: Mutex<Option<HeaderValue>>,
+    /// The header that the server accepted last, and its source; later requests send it at once.
+    accepted: Mutex<Option<(HeaderValue, &'static str)>>,
     worker: OnceLock<Worker>,
 }
 
@@ -90,7 +93,7 @@ impl SmartHttp {
             let proxy = Some(proxy).filter(|proxy| !proxy.is_empty());
             proxies = Proxies { https: proxy.clone(), http: proxy, except: proxies.except };
         }
-        let configured = || setting("sslcainfo").filter(|path| !path.is_empty()).map(Into::into);
+        let configured = || setting("sslcainfo").filter(|path| !path.is_empty()).map(expanded);
         let authority = sources.authorities.clone().or_else(configured).filter(|_| origin.secure);
         let authority = authority.map(|path| {
             let pem =
@@ -124,38 +127,51 @@ impl SmartHttp {
 
     /// Prepares one request; it is sent when its response is read.
     pub(super) fn exchange(&self, service: Service, failure: FailureSlot) -> HttpExchange {
-        HttpExchange { http: self.clone(), service, request: Vec::new(), body: None, failure }
+        HttpExchange {
+            http: self.clone(),
+            service,
+            request: Vec::new(),
+            body: None,
+            watch: Stopwatch::start(),
+            failure,
+        }
     }
 
-    /// Replaces a text that contains a secret.
+    /// Redacts text that contains a secret.
     pub(super) fn redact(&self, text: &str) -> String {
         self.0.client.redactor.redact(text).into_owned()
     }
 
-    /// Sends a request, with other credentials as long as the server asks for them.
+    /// Sends a request; after a 401, again with the next credentials.
     fn send(&self, service: Service, request: &Bytes) -> Result<ResponseBody, WireFailure> {
         let endpoint = &*self.0;
-        let mut authorization = endpoint.accepted().clone();
+        let known = endpoint.accepted().clone();
+        let mut tried: Vec<&str> = known.iter().map(|(_, source)| *source).collect();
+        let mut authorization = known.map(|(header, _)| header);
         let mut offered: Option<GitLogin> = None;
-        let mut tried: Vec<&str> = Vec::new();
         let mut logins = endpoint.logins.iter();
         loop {
             let schemes = match self.try_once(service, request, authorization.clone(), &tried)? {
                 Reply::Body(body) => {
                     if let Some(login) = &offered {
                         endpoint.logins.report(login, true);
-                        *endpoint.accepted() = authorization;
+                        *endpoint.accepted() = authorization.map(|header| (header, login.source));
                     }
                     return Ok(body);
                 }
                 Reply::Unauthorized(schemes) => schemes,
             };
-            *endpoint.accepted() = None;
+            if endpoint.accepted().take().is_some() {
+                tried.clear();
+            }
             if let Some(login) = offered.take() {
                 endpoint.logins.report(&login, false);
             }
             if !schemes.is_empty() && !schemes.iter().any(|scheme| scheme.eq_ignore_ascii_case("basic")) {
-                let reason = format!("it accepts {} only, not a user name and password", shown(&schemes.join(" and ")));
+                let reason = format!(
+                    "it only accepts {} authentication, which pinstream does not support",
+                    shown(&schemes.join(" and "))
+                );
                 return Err(endpoint.unauthorized(&reason, &tried));
             }
             let Some(login) = logins.next() else {
@@ -205,8 +221,14 @@ struct ResponseHead {
     page: String,
 }
 
+/// Expands `~/` of a path in Git's configuration.
+fn expanded(path: String) -> PathBuf {
+    let below_home = path.strip_prefix("~/").and_then(|rest| Some(PathBuf::from(environment::var("HOME")?).join(rest)));
+    below_home.unwrap_or_else(|| path.into())
+}
+
 impl Endpoint {
-    fn accepted(&self) -> std::sync::MutexGuard<'_, Option<HeaderValue>> {
+    fn accepted(&self) -> std::sync::MutexGuard<'_, Option<(HeaderValue, &'static str)>> {
         self.accepted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -266,7 +288,7 @@ impl Endpoint {
         }
         let kind = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
         if kind.split(';').next().unwrap_or_default().trim() != expected {
-            let reason = "the response is not one of a Git server; check the path of the repository";
+            let reason = "the response is not from a Git server; check the path of the repository";
             return Err(self.failed(reason.to_owned(), FailureOutlook::Lasting));
         }
         let body = if is_list { self.list(response).await? } else { self.stream(response) };
@@ -276,8 +298,8 @@ impl Endpoint {
     fn head(&self, response: &Response) -> ResponseHead {
         let headers = response.headers();
         let text = |value: &HeaderValue| value.to_str().ok().map(str::to_owned);
-        let schemes = headers.get_all(WWW_AUTHENTICATE).iter().filter_map(text);
-        let schemes = schemes.filter_map(|text| text.split_whitespace().next().map(str::to_owned)).collect();
+        let challenges = headers.get_all(WWW_AUTHENTICATE).iter().filter_map(text);
+        let schemes = challenges.flat_map(|text| schemes_of(&text)).collect();
         ResponseHead {
             status: response.status(),
             schemes,
@@ -292,12 +314,16 @@ impl Endpoint {
         let is_text = |value: &HeaderValue| value.as_bytes().starts_with(b"text/plain");
         let is_text = response.headers().get(CONTENT_TYPE).is_some_and(is_text);
         let mut page = Vec::new();
-        while let Ok(Ok(Some(chunk))) = tokio::time::timeout(self.silence, response.chunk()).await {
-            page.extend_from_slice(&chunk);
-            if page.len() > PAGE_MAX {
-                break;
+        let read = async {
+            while let Ok(Some(chunk)) = response.chunk().await {
+                page.extend_from_slice(&chunk);
+                if page.len() > PAGE_MAX {
+                    break;
+                }
             }
-        }
+        };
+        // What arrived in time is enough.
+        let _ = tokio::time::timeout(self.silence, read).await;
         page.truncate(if is_text { PAGE_MAX } else { 0 });
         String::from_utf8_lossy(&page).into_owned()
     }
@@ -348,7 +374,7 @@ impl Endpoint {
         if status.is_redirection() {
             let target = response.location.as_deref().unwrap_or("another address");
             let target = shown(&self.client.redactor.redact(target));
-            let reason = format!("{reason}: it redirects to `{target}`; use that address if you trust it");
+            let reason = format!("{reason} with a redirect to `{target}`; if you trust it, use that address");
             return self.failed(reason, FailureOutlook::Answered);
         }
         if status == StatusCode::NOT_FOUND {
@@ -360,8 +386,8 @@ impl Endpoint {
 
     fn unauthorized(&self, reason: &str, tried: &[&str]) -> WireFailure {
         let tried = match (tried, self.logins.unused()) {
-            ([], Some(unused)) => format!("{unused} is set, but was not sent: the server did not ask for it"),
-            ([], None) if self.headers.contains_key(AUTHORIZATION) => "tried: git's `http.extraHeader`".to_owned(),
+            ([], _) if self.headers.contains_key(AUTHORIZATION) => "tried: git's `http.extraHeader`".to_owned(),
+            ([], Some(unused)) => format!("{unused} was not sent because the server did not ask for credentials"),
             ([], None) => "no credentials found".to_owned(),
             (tried, _) => format!("tried: {}", tried.join(", ")),
         };
@@ -380,10 +406,13 @@ impl Endpoint {
         match error {
             HttpError::Tls { .. } => WireFailure::lasting(GitError::Untrusted {
                 url: self.shown.clone(),
-                reason: format!(
-                    "{reason}; add the issuer to the machine's certificate store (package `ca-certificates`), or set \
-                     `GIT_SSL_CAINFO` to a PEM file"
-                ),
+                reason: match reason.contains("trusted") {
+                    true => format!(
+                        "{reason}; add the issuer to the machine's certificate store (package `ca-certificates`), or set \
+                         `GIT_SSL_CAINFO` to a PEM file"
+                    ),
+                    false => reason,
+                },
             }),
             _ if error.scope() == ErrorScope::Transient => self.failed(reason, FailureOutlook::Transient),
             _ => self.failed(reason, FailureOutlook::Lasting),
@@ -401,6 +430,7 @@ pub(super) struct HttpExchange {
     service: Service,
     request: Vec<u8>,
     body: Option<ResponseBody>,
+    watch: Stopwatch,
     failure: FailureSlot,
 }
 
@@ -423,6 +453,12 @@ impl Write for HttpExchange {
 
 impl Read for HttpExchange {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let limit = self.http.0.silence * EXCHANGE_FACTOR;
+        if self.watch.elapsed() > limit {
+            // A server may send signs of life forever.
+            let reason = format!("the exchange took longer than {} s", limit.as_secs());
+            return Err(self.failure.report(self.http.0.failed(reason, FailureOutlook::Lasting)));
+        }
         let body = match &mut self.body {
             Some(body) => body,
             None => {
@@ -435,6 +471,11 @@ impl Read for HttpExchange {
             match body.rest.as_mut().and_then(mpsc::Receiver::blocking_recv) {
                 Some(Ok(chunk)) => body.current = chunk,
                 Some(Err(failure)) => return Err(self.failure.report(failure)),
+                // libgit2 reads no further than the end of a response.
+                None if self.service == Service::UploadPack => {
+                    let reason = "the response is incomplete".to_owned();
+                    return Err(self.failure.report(self.http.0.failed(reason, FailureOutlook::Transient)));
+                }
                 None => return Ok(0),
             }
         }

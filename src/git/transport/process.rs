@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use git2::transport::Service;
 
-use super::failure::{FailureSlot, WireFailure};
+use super::failure::{EXCHANGE_FACTOR, FailureSlot, WireFailure};
 use super::local::LocalProgram;
 use super::ssh::SshProgram;
 use crate::git::GitError;
+use crate::system::clock::Stopwatch;
 use crate::system::program::{ProgramError, RunningProgram};
 
 /// The program for one remote.
@@ -60,7 +61,13 @@ impl ProgramRemote {
             RemoteProgram::Local(local) => local.command(command_of(service)),
         };
         let running = program.start(self.silence).map_err(|error| self.program.not_started(&error))?;
-        Ok(ProgramStream { running: Some(running), kind: self.program.clone(), silence: self.silence, failure })
+        Ok(ProgramStream {
+            running: Some(running),
+            kind: self.program.clone(),
+            silence: self.silence,
+            watch: Stopwatch::start(),
+            failure,
+        })
     }
 }
 
@@ -77,10 +84,21 @@ pub(super) struct ProgramStream {
     running: Option<RunningProgram>,
     kind: RemoteProgram,
     silence: Duration,
+    watch: Stopwatch,
     failure: FailureSlot,
 }
 
 impl ProgramStream {
+    /// Fails once the exchange has taken too long: a server may send signs of life forever.
+    fn check_time(&mut self) -> io::Result<()> {
+        let limit = self.silence * EXCHANGE_FACTOR;
+        if self.watch.elapsed() <= limit {
+            return Ok(());
+        }
+        self.running = None;
+        Err(self.failure.report(self.kind.silent(limit)))
+    }
+
     /// Reports why the program ended, or did not answer.
     fn failed(&mut self, error: &io::Error) -> io::Error {
         let Some(running) = self.running.take() else { return io::ErrorKind::BrokenPipe.into() };
@@ -93,6 +111,7 @@ impl ProgramStream {
 
 impl Read for ProgramStream {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.check_time()?;
         let Some(running) = &mut self.running else { return Err(io::ErrorKind::BrokenPipe.into()) };
         match running.read(buffer) {
             // The protocol says where a response ends; libgit2 does not read beyond.
@@ -105,6 +124,7 @@ impl Read for ProgramStream {
 
 impl Write for ProgramStream {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.check_time()?;
         let Some(running) = &mut self.running else { return Err(io::ErrorKind::BrokenPipe.into()) };
         running.write(bytes).map_err(|error| self.failed(&error))
     }

@@ -70,7 +70,7 @@ impl SshProgram {
     ) -> Result<Self, GitError> {
         let write = |passphrase: Secret| -> io::Result<_> {
             let directory = PrivateDirectory::create(DIRECTORY)?;
-            askpass::write(&directory)?;
+            askpass::write(&directory, askpass::OF_SSH)?;
             Ok(Arc::new((passphrase, directory)))
         };
         let passphrase = sources.ssh_passphrase.clone().map(write).transpose();
@@ -87,12 +87,15 @@ impl SshProgram {
     /// Builds the command line that runs `git-NAME` on the server.
     pub(super) fn command(&self, name: &str) -> Result<Program, WireFailure> {
         let target = self.address.ssh_target().ok_or_else(|| {
-            let reason = "its path contains an invalid escape".to_owned();
+            let reason = "invalid percent-escape in the path".to_owned();
             WireFailure::lasting(GitError::Remote { url: self.url(), reason })
         })?;
-        let mut program = self.command.program();
-        if matches!(self.command, SshCommand::OpenSsh) && self.passphrase.is_none() {
+        let mut program = self.command.program().inherit();
+        if self.passphrase.is_none() && environment::var("SSH_ASKPASS").is_none() {
             // Nobody is there to answer a question.
+            program = program.env("SSH_ASKPASS", "false").env("SSH_ASKPASS_REQUIRE", "force");
+        }
+        if matches!(self.command, SshCommand::OpenSsh) && self.passphrase.is_none() {
             program = program.args(["-o", "BatchMode=yes"]);
         }
         if let Some(key) = &self.key {
@@ -102,6 +105,10 @@ impl SshProgram {
             program = program.args(["-p", &port.to_string()]);
         }
         if let Some(given) = &self.passphrase {
+            // No server gets to ask a question.
+            let keys_only =
+                ["PreferredAuthentications=publickey", "PasswordAuthentication=no", "KbdInteractiveAuthentication=no"];
+            program = keys_only.iter().fold(program, |program, option| program.args(["-o", option]));
             program = askpass::apply(program, &given.0, &given.1);
         }
         // The address has no quotes.
@@ -121,7 +128,7 @@ impl SshProgram {
         ]) {
             let port = self.address.port().map_or_else(String::new, |port| format!("-p {port} "));
             let reason = format!(
-                "{message}; print the host key with `ssh-keyscan {port}{}`, compare it with the published one, and add it to \
+                "{message}; get the host key with `ssh-keyscan {port}{}`, compare it with the published one, and add it to \
                  `~/.ssh/known_hosts`",
                 self.address.host()
             );
@@ -129,8 +136,8 @@ impl SshProgram {
         }
         if contains(&["Permission denied", "Too many authentication failures", "bad permissions"]) {
             let tried = match &self.key {
-                Some(_) => "tried: the key of `PINSTREAM_GIT_SSH_KEY`",
-                None => "tried: the keys of the ssh configuration and of the agent",
+                Some(_) => "tried: the key in `PINSTREAM_GIT_SSH_KEY`",
+                None => "tried: keys from the ssh configuration and the agent",
             };
             return WireFailure::lasting(GitError::Unauthorized { url, reason: format!("{message}; {tried}") });
         }
@@ -141,7 +148,7 @@ impl SshProgram {
             "Bad configuration option",
             "No user exists",
         ]);
-        let reason = if message.is_empty() { "the connection ended without a message".to_owned() } else { message };
+        let reason = if message.is_empty() { "`ssh` ended without a message".to_owned() } else { message };
         let error = GitError::Unreachable { url, reason };
         WireFailure::new(error, if is_final { FailureOutlook::Lasting } else { FailureOutlook::Transient })
     }

@@ -29,12 +29,12 @@ impl FromStr for Platform {
             !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
         };
         let lower = text.to_ascii_lowercase();
-        let mut parts = lower.split('/');
-        let (Some(os), Some(architecture), variant, None) = (parts.next(), parts.next(), parts.next(), parts.next())
-        else {
+        // A slash in the third part is an invalid character.
+        let mut parts = lower.splitn(3, '/');
+        let (Some(os), Some(architecture), variant) = (parts.next(), parts.next(), parts.next()) else {
             return Err(unknown(text));
         };
-        if text.len() > NAME_MAX || !lower.split('/').all(is_good) {
+        if text.len() > NAME_MAX || !is_good(os) || !is_good(architecture) || !variant.is_none_or(is_good) {
             return Err(unknown(text));
         }
         let os = if os == "macos" { "darwin" } else { os };

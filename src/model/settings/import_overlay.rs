@@ -28,8 +28,8 @@ impl ImportTable {
             None => defaults.schedule.as_ref().map(|schedule| schedule.in_zone(zone)),
         };
         let platforms = match &self.platforms {
-            Some(written) => platforms(&written.value, findings),
-            None => defaults.platforms.clone(),
+            Some(written) => platforms(&written.value, findings).into(),
+            None => Arc::clone(&defaults.platforms),
         };
         let adoption = self.adoption(defaults.adoption.as_ref(), findings);
         ImportSettings { schedule, timezone, platforms, adoption }

@@ -42,3 +42,34 @@ fn l19_an_index_that_cannot_be_read_stops_the_command_with_the_remedy() {
     let ran = stage.sandbox.run(&["check"]);
     assert_eq!(ran.code, Some(0), "{}", stage.sandbox.shown(&ran));
 }
+
+#[test]
+fn l19_a_sparse_checkout_that_cannot_be_opened_stops_the_command() {
+    let stage = sparse();
+    let lock = stage.sandbox.read("pinstream.lock");
+    let config = stage.sandbox.work().join(".git/config");
+    let text = std::fs::read_to_string(&config).unwrap();
+    std::fs::write(&config, format!("{text}[core]\n\trepositoryformatversion = 1\n[extensions]\n\tunknown = 1\n"))
+        .unwrap();
+    for command in ["check", "update"] {
+        let ran = stage.sandbox.run(&[command]);
+        let shown = stage.sandbox.shown(&ran);
+        assert!(ran.code == Some(1) && shown.contains("git sparse-checkout disable"), "{shown}");
+    }
+    assert_eq!(stage.sandbox.read("pinstream.lock"), lock);
+}
+
+#[test]
+fn l19_a_sparse_checkout_of_another_user_stops_the_command() {
+    let stage = sparse();
+    let lock = stage.sandbox.read("pinstream.lock");
+    for name in [".", ".git"] {
+        std::os::unix::fs::chown(stage.sandbox.work().join(name), Some(4321), None).unwrap();
+    }
+    for command in ["check", "update"] {
+        let ran = stage.sandbox.run(&[command]);
+        let shown = stage.sandbox.shown(&ran);
+        assert!(ran.code == Some(1) && shown.contains("belongs to another user"), "{shown}");
+    }
+    assert_eq!(stage.sandbox.read("pinstream.lock"), lock);
+}

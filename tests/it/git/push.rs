@@ -210,7 +210,7 @@ fn a_lock_file_that_a_dead_git_left_on_the_server_is_reported_in_the_end() {
         Err(error) => Some(error),
     });
     let Some(GitError::Failed { reason, .. }) = &error else { panic!("{error:?}") };
-    assert!(reason.starts_with("the ref is unchanged after 8 pushes: "), "{reason}");
+    assert!(reason.starts_with("the ref did not change after 8 pushes: "), "{reason}");
     // The server's files are not ours to remove.
     assert!(lock.exists());
     std::fs::remove_file(&lock).unwrap();

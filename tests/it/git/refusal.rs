@@ -66,7 +66,7 @@ fn l01_a_branch_that_blocks_the_name_of_a_proposal_is_named() {
         let mut remote = machine.open();
         let tip = remote.fetch_tips(None).unwrap().tip;
         let reason = refusal(remote.propose("pinstream/app", None, &change(&tip, "one"), now()));
-        assert_eq!(reason, "the branch `pinstream` exists and blocks this name; rename or delete it");
+        assert_eq!(reason, "branch `pinstream` exists, so this branch cannot be created; rename or delete it");
         repo.git(&["branch", "-D", "pinstream"]);
         assert!(matches!(remote.propose("pinstream/app", None, &change(&tip, "one"), now()).unwrap(), Push::Landed(_)));
     });
@@ -102,7 +102,7 @@ fn l17_a_push_that_never_has_an_effect_ends_after_three_attempts_with_the_server
         let attempts: Vec<_> = (0..3).map(|_| remote.land("main", &change(&sight.tip, "one"), now())).collect();
         let error = attempts.into_iter().find_map(Result::err).expect("an error within three attempts");
         // Over HTTP, git sends nothing when this hook aborts it.
-        let expected = if machine.url.starts_with("http") { "a hook of the server" } else { "frozen by policy" };
+        let expected = if machine.url.starts_with("http") { "a server-side hook" } else { "frozen by policy" };
         assert!(error.to_string().contains(expected), "{error}");
         assert_eq!(repo.tip("refs/heads/main"), Some(sight.tip.0));
     });
@@ -123,7 +123,7 @@ fn l17_a_server_that_fails_every_push_is_reported_after_three_attempts() {
     server.fail_once(Fault::LosePush);
     let error = remote.land("main", &change(&sight.tip, "one"), now()).unwrap_err();
     let GitError::Failed { reason, .. } = &error else { panic!("{error}") };
-    assert!(reason.contains("unchanged after 3 pushes") && reason.contains("a hook of the server"), "{reason}");
+    assert!(reason.contains("did not change after 3 pushes") && reason.contains("a server-side hook"), "{reason}");
 }
 
 #[test]

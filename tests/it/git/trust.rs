@@ -31,6 +31,7 @@ fn in_a_home(name: &str) {
         .env_clear()
         .envs(bare_environment(home.path()))
         .env("SSH_AUTH_SOCK", home.path().join("agent"))
+        .env("HELPER_TOKEN", "token")
         .env("GIT_SSH_COMMAND", Sshd::command(home.path()))
         .env(INSIDE, "1");
     let output = command.output().unwrap();
@@ -129,7 +130,7 @@ fn inside_credential_helper() {
         let text = format!("[credential]\n\thelper = \"!f() {{ {script}; }}; f\"\n");
         std::fs::write(home.join(".gitconfig"), text).unwrap();
     };
-    helper("echo username=someone; echo password=token");
+    helper("echo username=someone; echo password=$HELPER_TOKEN");
     tell(&repo, &Machine::new(server.url()));
     server.take_requests();
 
@@ -228,8 +229,8 @@ fn t18_a_trusted_certificate_of_a_server_must_have_its_name_and_be_valid() {
     let far = 2_500_000_000;
     for (identity, expected) in [
         (new(&["localhost"], far), None),
-        (new(&["elsewhere"], far), Some("its certificate is for another name")),
-        (new(&[], far), Some("its certificate names no server")),
+        (new(&["elsewhere"], far), Some("its certificate is for a different name")),
+        (new(&[], far), Some("its certificate contains no server name")),
         (new(&["localhost"], 1_700_000_000), Some("its certificate has expired")),
     ] {
         let repo = repository();

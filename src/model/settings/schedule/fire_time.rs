@@ -1,6 +1,6 @@
-//! The instants at which a cron expression fires in a time zone whose clocks jump.
+//! The instants at which a cron expression fires in a time zone with daylight saving time.
 //!
-//! The parser's library finds the next local time; which instant that is follows here. An expression with a list, range or
+//! The cron library finds the next local time; this module maps it to an instant. An expression with a list, range or
 //! step of hours names local times: a skipped one fires once, right after the gap, a repeated one at its first occurrence.
 //! An expression for every hour is an interval: it follows the clock through both occurrences of a repeated hour.
 

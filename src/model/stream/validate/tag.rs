@@ -130,7 +130,7 @@ impl TagReader<'_, '_> {
         }
         import.adoption = own_rules(table.hold, &table.reject, import.adoption, findings);
         if table.platform.is_some() {
-            import.platforms.clear();
+            import.platforms = Arc::default();
         }
         let annotations = annotations(table.annotations, findings);
         Some(Tag { annotations, ..Tag::new(source?, import) })
