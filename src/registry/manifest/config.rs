@@ -37,7 +37,7 @@ impl ImageConfig {
     /// Parses a configuration.
     ///
     /// # Errors
-    /// [`FailureKind::Integrity`] if it is not strict JSON or a field has the wrong type.
+    /// `FailureKind::Integrity` if it is not strict JSON or a field has the wrong type.
     pub fn read(bytes: &[u8]) -> Result<Self, ResolveError> {
         Self::parse(bytes).map_err(|error| {
             ResolveError::integrity(format!("invalid image configuration: {}", escape::terminal(&error.to_string())))

@@ -38,7 +38,7 @@ impl VerifiedManifest {
     /// Hashes and parses `bytes`.
     ///
     /// # Errors
-    /// [`FailureKind::Integrity`] if they do not match `digest` or are ambiguous, [`FailureKind::Unsupported`] if their
+    /// `FailureKind::Integrity` if they do not match `digest` or are ambiguous, `FailureKind::Unsupported` if their
     /// media type cannot be pinned.
     pub fn hash(digest: &Digest, content_type: Option<&str>, bytes: &[u8]) -> Result<Self, ResolveError> {
         if bytes.len() > MANIFEST_MAX {
@@ -81,7 +81,7 @@ impl VerifiedManifest {
 /// Verifies size and digest of a blob of `repository`.
 ///
 /// # Errors
-/// [`FailureKind::Integrity`] if one differs from `descriptor`.
+/// `FailureKind::Integrity` if one differs from `descriptor`.
 pub(in crate::registry) fn verify_blob(
     descriptor: &Descriptor,
     bytes: Vec<u8>,

@@ -155,3 +155,32 @@ fn l09_an_extra_header_of_the_checkout_is_sent_to_its_server_only() {
     let sight = remote.fetch_tips(None).unwrap();
     assert!(matches!(remote.land("main", &change(&sight.tip, "one"), now()).unwrap(), Push::Landed(_)));
 }
+
+#[test]
+fn l02_a_ref_that_the_server_hides_from_pushes_too_is_stored_on_this_machine() {
+    on_both(|repo, machine| {
+        repo.git(&["config", "transfer.hideRefs", "refs/pinstream"]);
+        let mut remote = machine.open();
+        let state = remote.fetch_tips(None).unwrap().state;
+        let outcome = remote.write_state(state.as_ref(), "main", &files(&[("x", "1")]), now()).unwrap();
+        assert!(matches!(outcome, Push::Landed(_)) && remote.state_is_local(), "{outcome:?}");
+        assert_eq!(repo.tip(STATE_REF), None);
+    });
+}
+
+#[test]
+fn l17_a_server_without_forced_pushes_refuses_a_replaced_proposal_within_three_attempts() {
+    on_both(|repo, machine| {
+        repo.git(&["config", "receive.denyNonFastForwards", "true"]);
+        let mut remote = machine.open();
+        let tip = remote.fetch_tips(None).unwrap().tip;
+        let Push::Landed(first) = remote.propose("pinstream/app", None, &change(&tip, "one"), now()).unwrap() else {
+            panic!("not landed")
+        };
+        let attempts: Vec<_> =
+            (0..3).map(|_| remote.propose("pinstream/app", Some(&first), &change(&tip, "two"), now())).collect();
+        let error = attempts.into_iter().find_map(Result::err).expect("an error within three attempts");
+        assert!(error.to_string().contains("non-fast-forward"), "{error}");
+        assert_eq!(repo.tip("refs/heads/pinstream/app"), Some(first.0));
+    });
+}
