@@ -15,6 +15,7 @@ use pinstream::model::settings::policy::Policy;
 use pinstream::model::stream::{TagSource, follow};
 use pinstream::text::diagnostics::{RenderStyle, RenderedProblems};
 
+use crate::support::lane::slow;
 use crate::support::sandbox::Sandbox;
 use crate::support::{files, worked};
 
@@ -221,6 +222,7 @@ fn bombs() -> Vec<(&'static str, Vec<u8>)> {
 /// optimization), with a short error, within 300 MB, measured in a separate process.
 #[test]
 fn t6_each_of_forty_bombs_fails_quickly() {
+    slow!();
     const CHILD: &str = "PINSTREAM_TEST_BOMBS";
     if std::env::var_os(CHILD).is_none() {
         let name = "definitions::t6_each_of_forty_bombs_fails_quickly";

@@ -3,7 +3,7 @@
 use super::{TALK, talk};
 use crate::reconcile::stage::{Stage, TELL};
 use crate::support::canary::{CANARY, IN_ADDRESS};
-use crate::support::lane::needs;
+use crate::support::lane::{needs, slow};
 use crate::support::remote::http::{Fault, HttpBackend};
 use crate::support::sandbox::Sandbox;
 
@@ -31,6 +31,7 @@ fn t22_a_correct_password_in_a_url_is_not_shown() {
 
 #[test]
 fn t22_a_wrong_password_in_a_url_is_not_shown() {
+    slow!();
     let mut stage = stage();
     let server = HttpBackend::with_password(stage.repo.base(), "someone", "another");
     stage.remote = with_user(&server);
@@ -143,6 +144,7 @@ fn t22_a_rejected_token_is_not_shown() {
 
 #[test]
 fn t22_a_wrong_passphrase_is_not_shown() {
+    slow!();
     needs!("sshd", "ssh-keygen");
     let mut stage = stage();
     let server = crate::support::remote::ssh::Sshd::start(stage.repo.base(), &stage.sandbox.home());

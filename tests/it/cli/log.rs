@@ -38,6 +38,7 @@ fn t9_log_commands_are_recognized() {
 
 #[test]
 fn t9_a_hook_cannot_inject_log_commands() {
+    slow!();
     let lines = HOSTILE.join("\n");
     let settings = |exit: u8| {
         format!(

@@ -1,6 +1,7 @@
 //! `rollback`: restores an earlier digest, and later passes skip the rejected one.
 
 use super::{Stage, image};
+use crate::support::lane::slow;
 
 const COMMENTED: &str = r#"
 [tags]
@@ -50,6 +51,7 @@ fn stream(stage: &Stage) -> String {
 
 #[test]
 fn the_earlier_digest_is_restored_and_passes_adopt_newer_ones_only() {
+    slow!();
     let stage = stage();
     stage.check(
         &["rollback", "python:3.12", "--reason", "it crashes at start"],
@@ -230,6 +232,7 @@ fn without_history_the_registry_describes_previous_digests() {
 
 #[test]
 fn a_discovered_tag_gets_a_definition() {
+    slow!();
     let stage = Stage::new();
     stage.stream("[discover]\nrepository = \"REGISTRY/python\"\nsemver = \">=3\"\n");
     stage.update();

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::Stage;
+use crate::support::lane::slow;
 use crate::support::schema;
 
 #[test]
@@ -126,6 +127,7 @@ fn json_output_matches_its_schema() {
 
 #[test]
 fn failures_are_reported_with_their_kind_and_do_not_stop_others() {
+    slow!();
     let stage = Stage::pinned();
     stage.stream(
         r#"

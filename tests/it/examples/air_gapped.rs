@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use super::sandbox;
-use crate::support::lane::needs;
+use crate::support::lane::{needs, slow};
 use crate::support::registry::{DockerRegistry, Image};
 use crate::support::sandbox::{RunResult, Sandbox};
 
@@ -65,6 +65,7 @@ fn succeeds(ran: &RunResult) {
 
 #[test]
 fn digests_pinned_outside_are_pinned_inside_from_the_mirror_alone() {
+    slow!();
     needs!("docker-registry", "skopeo", "jq");
     let (hub, quay, mirror) = (DockerRegistry::start(), DockerRegistry::start(), DockerRegistry::start_htpasswd());
     let python = Image::new(1).version("3.12.4").platforms(&["linux/amd64", "linux/arm64"]).attestation(1);

@@ -7,6 +7,7 @@ use std::process::Command;
 use serde_json::Value;
 
 use super::{documents, folder, home, text, yaml};
+use crate::support::lane::slow;
 use crate::support::schema;
 
 const WORKFLOWS: &str = "ci/github/.github/workflows";
@@ -37,6 +38,7 @@ fn workflows() -> Vec<PathBuf> {
 
 #[test]
 fn github_workflows_pass_actionlint() {
+    slow!();
     let workflows = workflows();
     assert_eq!(workflows.len(), 3);
     assert_eq!(lint(&workflows), "");
@@ -44,6 +46,7 @@ fn github_workflows_pass_actionlint() {
 
 #[test]
 fn actionlint_finds_mistakes() {
+    slow!();
     let broken = tempfile::tempdir().unwrap();
     let check = |from: &str, to: &str, expected: &str| {
         let text = text(&format!("{WORKFLOWS}/reconcile.yml"));

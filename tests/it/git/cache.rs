@@ -6,6 +6,7 @@ use pinstream::git::{GitError, Push};
 
 use super::story::repository;
 use super::{Machine, change, now};
+use crate::support::lane::slow;
 use crate::support::remote::http::{Fault, HttpBackend};
 use crate::support::remote::{BareRepo, git_in, run};
 
@@ -63,6 +64,7 @@ fn a_warm_cache_costs_one_request_and_fetches_nothing() {
 
 #[test]
 fn a_moved_tip_is_fetched_without_known_objects_and_history() {
+    slow!();
     let repo = BareRepo::with(&[("pinstream.toml", ""), ("gone", &noise(500_000))]);
     repo.commit_as("main", "big", &[("big", &noise(1_000_000))], &["gone"]);
     let server = HttpBackend::start(repo.base());
@@ -192,6 +194,7 @@ fn t27_concurrent_processes_use_separate_caches_and_leave_them_usable() {
 
 #[test]
 fn l21_a_read_has_three_attempts_and_then_the_status_is_reported() {
+    slow!();
     let repo = repository();
     let server = HttpBackend::start(repo.base());
     for status in [502, 503] {

@@ -138,6 +138,7 @@ fn corpus(parts: &Parts) -> Vec<(String, &'static str, String)> {
 
 #[test]
 fn t3_no_malicious_tree_is_read_or_written() {
+    slow!();
     let parts = Parts::new();
     let corpus = corpus(&parts);
     assert!(corpus.len() >= 60, "{}", corpus.len());
@@ -185,6 +186,7 @@ fn open_at(repo: &BareRepo, root: &str) -> Result<Remote, GitError> {
 
 #[test]
 fn t3_no_path_leaves_the_repository() {
+    slow!();
     let repo = BareRepo::with(&[("pinstream.toml", ""), ("a/b", "b")]);
     let hostile = [
         "/",
@@ -260,6 +262,7 @@ fn t7_a_file_that_is_too_large_is_reported_with_the_limit() {
 
 #[test]
 fn t7_a_few_objects_that_expand_to_millions_of_paths_are_not_walked() {
+    slow!();
     let repo = BareRepo::new();
     let blob = repo.git_with(&["hash-object", "-w", "--stdin"], b"");
     for leaf in ["x.toml", "x.txt"] {

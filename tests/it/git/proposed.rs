@@ -7,6 +7,7 @@ use pinstream::model::settings::Author;
 
 use super::story::repository;
 use super::{Machine, change, now};
+use crate::support::lane::slow;
 use crate::support::remote::BareRepo;
 use crate::support::remote::http::HttpBackend;
 
@@ -84,6 +85,7 @@ fn branches_of_a_server() {
 
 #[test]
 fn many_branches_are_read_on_one_connection() {
+    slow!();
     let repo = repository();
     let server = HttpBackend::start(repo.base());
     let mut one = Machine::new(server.url()).open();

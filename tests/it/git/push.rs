@@ -6,6 +6,7 @@ use pinstream::git::{GitError, Push, STATE_REF};
 
 use super::story::repository;
 use super::{Machine, change, files, now};
+use crate::support::lane::slow;
 use crate::support::remote::BareRepo;
 use crate::support::remote::http::{Fault, HttpBackend};
 
@@ -42,12 +43,14 @@ fn race(repo: &BareRepo, url: &str, machines: usize, rounds: usize) {
 
 #[test]
 fn of_many_concurrent_pushes_to_a_directory_one_lands() {
+    slow!();
     let repo = repository();
     race(&repo, &repo.url(), 8, 25);
 }
 
 #[test]
 fn of_many_concurrent_pushes_to_a_server_one_lands() {
+    slow!();
     let repo = repository();
     let server = HttpBackend::start(repo.base());
     race(&repo, &server.url(), 4, 4);
@@ -194,6 +197,7 @@ fn the_checked_out_branch_of_a_work_tree_is_not_updated() {
 
 #[test]
 fn a_lock_file_that_a_dead_git_left_on_the_server_is_reported_in_the_end() {
+    slow!();
     let repo = repository();
     let server = HttpBackend::start(repo.base());
     let lock = repo.path().join("refs/heads/main.lock");

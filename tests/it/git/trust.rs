@@ -12,7 +12,7 @@ use pinstream::http::Secret;
 
 use super::Machine;
 use super::story::{repository, tell};
-use crate::support::lane::needs;
+use crate::support::lane::{needs, slow};
 use crate::support::registry::tls::Identity;
 use crate::support::remote::http::HttpBackend;
 use crate::support::remote::ssh::Sshd;
@@ -54,6 +54,7 @@ fn with_key(server: &Sshd, name: &str) -> Machine {
 
 #[test]
 fn ssh_with_a_key_file_is_a_remote() {
+    slow!();
     needs!("sshd", "ssh-keygen");
     in_a_home("inside_ssh_with_a_key_file");
 }
@@ -80,6 +81,7 @@ fn inside_ssh_with_a_key_file() {
 
 #[test]
 fn ssh_with_an_agent_is_a_remote() {
+    slow!();
     needs!("sshd", "ssh-keygen", "ssh-agent");
     in_a_home("inside_ssh_with_an_agent");
 }
@@ -178,6 +180,7 @@ fn inside_unknown_host_key() {
 
 #[test]
 fn a_silent_server_times_out() {
+    slow!();
     in_a_home("inside_silent_server");
 }
 
@@ -263,6 +266,7 @@ fn t18_no_credential_is_sent_to_a_server_with_an_unknown_certificate() {
 
 #[test]
 fn t18_nothing_is_sent_to_a_server_without_tls() {
+    slow!();
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let port = listener.local_addr().unwrap().port();
     let heard = std::thread::spawn(move || {

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use pinstream::hook::{HookExit, HookResult};
 
 use super::{WatchedRun, block_on, env, hook, run, script, survivors};
+use crate::support::lane::slow;
 
 /// Extra time for starting, cleaning up and a busy machine.
 const SLACK: Duration = Duration::from_secs(5);
@@ -109,6 +110,7 @@ fn t30_a_child_can_clean_up_on_term_after_its_parent_ended() {
 
 #[test]
 fn t30_a_hook_that_daemonises_with_the_pipe_open() {
+    slow!();
     let end = check(script("setsid sleep 600 & echo done"), EOF_WAIT, HookExit::Success);
     assert_eq!(end.output, "done\n");
 }
@@ -121,6 +123,7 @@ fn t30_a_hook_that_daemonises_quietly() {
 
 #[test]
 fn t30_a_hook_that_forks_twice() {
+    slow!();
     let perl = "use POSIX; exit 0 if fork; POSIX::setsid(); exit 0 if fork; chdir '/'; sleep 600";
     check(hook(&["perl", "-e", perl]), EOF_WAIT, HookExit::Success);
 }
@@ -135,6 +138,7 @@ fn t30_a_daemon_without_an_environment_is_found_by_its_directory() {
 
 #[test]
 fn t30_a_child_that_holds_the_pipe_after_the_end() {
+    slow!();
     check(script("sleep 600 & exit 3"), EOF_WAIT, HookExit::Code(3));
 }
 
@@ -189,6 +193,7 @@ fn t30_a_stopped_hook_is_killed_too() {
 
 #[test]
 fn t30_a_dropped_run_leaves_no_process() {
+    slow!();
     let ready = "touch \"$READY\"";
     check_dropped(script(&format!("{ready}; sleep 600")));
     check_dropped(script(&format!("trap '' TERM; {ready}; while :; do sleep 1; done")));
@@ -208,6 +213,7 @@ fn t30_a_dropped_hook_can_clean_up() {
 
 #[test]
 fn t30_no_zombie_is_left() {
+    slow!();
     let tag = tag();
     let quiet = "</dev/null >/dev/null 2>&1";
     let text = format!("(setsid sh -c 'exit 0' {quiet} &); (setsid sleep {tag} {quiet} &); (sleep {tag} &); sleep 0.2");

@@ -3,6 +3,7 @@
 
 use super::{at, digest, history, settles};
 use crate::reconcile::stage::{Stage, TELL};
+use crate::support::lane::slow;
 use crate::support::registry::Image;
 use crate::support::sandbox::same;
 
@@ -123,6 +124,7 @@ fn test_tags_changed_single_tag_update_preserves_history() {
 
 #[test]
 fn test_resolve_image_id() {
+    slow!();
     let stage = ruby("");
     for (two, other) in [(2, 8), (3, 7)] {
         stage.push("ruby:2.0", two);
@@ -278,6 +280,7 @@ error: `ruby:a` follows itself: ruby:a → ruby:b → ruby:a
 
 #[test]
 fn test_three_hops_change_in_one_run() {
+    slow!();
     // In any order of definition: the end of the chain first, last and in between.
     for names in ["abcd", "dcba", "bdac"] {
         let names: Vec<char> = names.chars().collect();

@@ -63,6 +63,7 @@ fn secret(place: &str) -> String {
 
 #[test]
 fn test_image_stream_import_authenticated() {
+    slow!();
     let rules = || TokenRules { user: Some(("user".into(), "right".into())), ..TokenRules::default() };
     let basic = || Access::Basic("user".into(), "right".into());
     for (secured, access) in

@@ -2,6 +2,7 @@
 //! openshift/openshift-controller-manager, `buildconfigs_test.go` and `deploymentconfigs_test.go`).
 
 use crate::reconcile::stage::{Stage, TELL};
+use crate::support::lane::slow;
 
 /// A hook like [`TELL`] for some tags only.
 fn tell(on: &str) -> String {
@@ -37,6 +38,7 @@ fn test_build_config_reactor_two_triggers_of_one_image_fire_once() {
 
 #[test]
 fn test_build_config_reactor_paused() {
+    slow!();
     let other = "[[hook]]\nname = \"other\"\nrun = [\"sh\", \"-c\", \"cat > /dev/null; echo ran >> $HOME/other\"]\n";
     let stage = Stage::new(&format!("{TELL}{other}"));
     stage.stream("web", &[("1", 1), ("2", 2)]);

@@ -2,6 +2,7 @@
 
 use super::stage::{Stage, pin};
 use crate::support::canary::CANARY;
+use crate::support::lane::slow;
 use crate::support::remote::BareRepo;
 use crate::support::remote::http::HttpBackend;
 use crate::support::sandbox::RunResult;
@@ -174,6 +175,7 @@ fn a_token_is_sent_only_to_its_own_server() {
 
 #[test]
 fn an_unreadable_remote_fails_only_its_tags() {
+    slow!();
     let two = Two::new();
     two.stage.stream("own", &[("1", 5)]);
     two.stage.ends(0, &[]);
@@ -220,6 +222,7 @@ fn a_missing_remote_tag_suggests_the_nearest() {
 
 #[test]
 fn adoption_rules_apply_to_remote_tags() {
+    slow!();
     let mut two = Two::new();
     let definition = |rules: &str| format!("[tags]\nbase = {{ follow = \"platform//python:3.12\", {rules} }}\n");
     two.stage.commit("streams/web.toml", &definition("soak = \"1d\""));

@@ -1,6 +1,7 @@
 //! Adoption rules: when a digest is adopted, and when a tag keeps its pin.
 
 use super::stage::Stage;
+use crate::support::lane::slow;
 use crate::support::registry::Image;
 use crate::support::registry::http::Answer;
 use crate::support::remote::http::HttpBackend;
@@ -78,6 +79,7 @@ fn a_rejected_digest_is_skipped_and_the_next_one_is_adopted() {
 
 #[test]
 fn a_rollback_upstream_is_confirmed_and_then_follows_on_rollback() {
+    slow!();
     for (rule, expected) in [
         ("", "held: the registry went back to an earlier digest, and `on-rollback` is `hold`"),
         ("on-rollback = \"hold\"", "held: the registry went back to an earlier digest, and `on-rollback` is `hold`"),
@@ -97,6 +99,7 @@ fn a_rollback_upstream_is_confirmed_and_then_follows_on_rollback() {
 
 #[test]
 fn a_stale_answer_is_corrected_by_a_second_request() {
+    slow!();
     let mut stage = stage("");
     let old = stage.pin("web:one").unwrap();
     stage.push("web:1", 2);

@@ -1,6 +1,7 @@
 //! Tags that are selected from a repository, and streams that discover many.
 
 use super::stage::Stage;
+use crate::support::lane::slow;
 
 /// Pushes an image for each tag to the repository `app`.
 fn fill(stage: &Stage, tags: &[&str]) {
@@ -86,6 +87,7 @@ failed  app:edge  not-found: `[REGISTRY]/app` has no matching tag: in ^3
 
 #[test]
 fn a_failing_tag_list_fails_only_its_tags() {
+    slow!();
     let stage = Stage::new("");
     stage.commit("streams/app.toml", &format!("{CHOOSING}[discover]\nrepository = \"REGISTRY/app\"\nsemver = \"*\"\n"));
     stage.stream("web", &[("1", 1)]);

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::history;
 use super::people::Person;
 use super::stage::Stage;
-use crate::support::lane::{is_full, share};
+use crate::support::lane::{is_full, share, slow};
 use crate::support::remote::http::HttpBackend;
 
 /// A slow hook that keeps every event in a file of its own.
@@ -114,11 +114,13 @@ fn events(stage: &Stage) -> Vec<Value> {
 
 #[test]
 fn t27_killed_passes_over_a_directory_lose_nothing() {
+    slow!();
     kill(Stage::new(KEEP), share(200, 10));
 }
 
 #[test]
 fn t27_killed_passes_over_http_lose_nothing() {
+    slow!();
     let mut stage = Stage::new(KEEP);
     let server = HttpBackend::start(stage.repo.base());
     stage.remote = server.url();

@@ -1,6 +1,7 @@
 //! `--due`: only tags whose schedule fired, by a clock that the test sets.
 
 use super::stage::Stage;
+use crate::support::lane::slow;
 
 /// A stream with a daily tag, a weekly one, one with `schedule = "never"`, and one without a schedule.
 fn stage() -> Stage {
@@ -59,6 +60,7 @@ fn due_tags_follow_from_schedules_and_the_last_pass() {
 
 #[test]
 fn a_tag_that_failed_stays_due() {
+    slow!();
     let mut stage = stage();
     due(&mut stage, "2026-11-24T02:00:00Z", 0, &["--due"]);
     stage.registry.fail("/web/manifests/day", 404);

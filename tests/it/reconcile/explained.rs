@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::stage::{Stage, TELL};
+use crate::support::lane::slow;
 use crate::support::registry::Image;
 use crate::support::registry::http::Answer;
 
@@ -44,6 +45,7 @@ fn of<'a>(report: &'a Value, list: &str, tag: &str) -> &'a Value {
 
 #[test]
 fn a_report_explains_a_change_with_the_important_parts_first() {
+    slow!();
     let told = |args: &[&str]| {
         let stage = stage();
         let ran = stage.pass(args);
@@ -93,6 +95,7 @@ fn report_and_event_have_the_same_explanation_in_json() {
 
 #[test]
 fn changes_landed_by_others_are_explained_to_hooks() {
+    slow!();
     let stage = stage();
     let before = stage.lock();
     stage.ends(0, &[]);

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::stage::Stage;
+use crate::support::lane::slow;
 use crate::support::registry::http::{Answer, Body};
 use crate::support::registry::{FakeRegistry, Image};
 
@@ -63,6 +64,7 @@ fn a_tag_without_read_access_keeps_its_pin() {
 
 #[test]
 fn a_tag_of_a_rate_limited_registry_keeps_its_pin() {
+    slow!();
     check(FakeRegistry::start(), "failed: rate-limited", 3, PLAIN, |bad| bad.fail("/bad/", 429));
 }
 
@@ -73,6 +75,7 @@ fn a_tag_of_a_registry_with_an_untrusted_certificate_keeps_its_pin() {
 
 #[test]
 fn a_tag_of_a_registry_that_closes_connections_keeps_its_pin() {
+    slow!();
     check(FakeRegistry::start(), "failed: network", 3, PLAIN, |bad| {
         bad.lie(|_| Some(Answer::new(200).sent(Body::Hangup)));
     });

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::stage::{Stage, TELL};
+use crate::support::lane::slow;
 
 /// A hook that stores everything it receives in its home, in a directory named after its process id.
 const KEEP: &str = r#"
@@ -152,6 +153,7 @@ fn t1_check_runs_no_hook() {
 
 #[test]
 fn every_format_shows_the_output_of_a_failed_hook() {
+    slow!();
     let run = "run = [\"sh\", \"-c\", \"printf '::error::x\\\\n````\\\\nno such room\\\\n'; exit 7\"]";
     let stage = Stage::new(&format!("[[hook]]\nname = \"chat\"\n{run}\n"));
     stage.stream("web", &[("1", 1)]);

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::support::canary::{CANARY, IN_ADDRESS};
 use crate::support::encoding::{base64, from_base64};
-use crate::support::lane::needs;
+use crate::support::lane::{needs, slow};
 use crate::support::registry::http::{Answer, Request, Server};
 use crate::support::registry::{DockerRegistry, Image};
 use crate::support::remote::BareRepo;
@@ -162,6 +162,7 @@ fn shown(request: &Request) -> String {
 
 #[test]
 fn slack_receives_a_message() {
+    slow!();
     needs!("docker-registry", "jq", "curl");
     let audience = Audience::new();
     assert_eq!(audience.pass(), Some(0));
@@ -178,6 +179,7 @@ fn slack_receives_a_message() {
 
 #[test]
 fn a_matrix_room_receives_a_message() {
+    slow!();
     needs!("docker-registry", "jq", "curl");
     let audience = Audience::new();
     assert_eq!(audience.pass(), Some(0));
@@ -202,6 +204,7 @@ fn a_matrix_room_receives_a_message() {
 
 #[test]
 fn an_issue_receives_a_comment() {
+    slow!();
     needs!("docker-registry", "jq", "curl");
     let audience = Audience::new();
     assert_eq!(audience.pass(), Some(0));
@@ -243,6 +246,7 @@ fn mail(audience: &Audience) -> (String, String) {
 
 #[test]
 fn a_mail_is_sent() {
+    slow!();
     needs!("docker-registry", "jq", "curl");
     let audience = Audience::new();
     assert_eq!(audience.pass(), Some(0));
@@ -281,6 +285,7 @@ fn a_mail_is_sent() {
 
 #[test]
 fn failed_notifications_are_repeated_with_the_same_ids() {
+    slow!();
     needs!("docker-registry", "jq", "curl");
     let audience = Audience::new();
     audience.web.status.store(500, Ordering::SeqCst);
@@ -312,6 +317,7 @@ fn failed_notifications_are_repeated_with_the_same_ids() {
 
 #[test]
 fn only_the_failed_notification_is_repeated() {
+    slow!();
     needs!("docker-registry", "jq", "curl");
     let audience = Audience::new();
     audience.mail.be_full(true);

@@ -93,6 +93,7 @@ fn signs_with_ssh(kind: &str, bits: &str, passphrase: &str, as_text: bool) {
 
 #[test]
 fn an_ed25519_ssh_key_signs() {
+    slow!();
     needs!("ssh-keygen");
     signs_with_ssh("ed25519", "256", "", true);
     signs_with_ssh("ed25519", "256", PASSPHRASE, false);
@@ -206,6 +207,7 @@ fn an_exported_openpgp_key_signs() {
 
 #[test]
 fn a_subkey_signs_without_its_primary_key() {
+    slow!();
     needs!("gpg");
     signs_with_openpgp(PASSPHRASE, |gnupg, stage| {
         let key = gnupg.key(stage, PASSPHRASE, "ed25519", "cert", "never");
@@ -281,6 +283,7 @@ fn t22_an_unusable_ssh_key_stops_a_pass_before_anything_is_sent() {
 
 #[test]
 fn t22_an_unusable_openpgp_key_stops_a_pass_before_anything_is_sent() {
+    slow!();
     needs!("gpg");
     let (mut stage, _server) = stage("openpgp");
     let made = |stage: &mut Stage, passphrase: &str, kind: &str, usage: &str, expires: &str| {
@@ -355,6 +358,7 @@ fn signs_as_configured(stage: &mut Stage, config: &[(&str, &str)], clone: &[Stri
 
 #[test]
 fn the_ssh_key_of_the_user_s_git_configuration_signs() {
+    slow!();
     needs!("ssh-keygen");
     let (mut stage, _server) = stage("ssh");
     let path = ssh_key(&stage, "ed25519", "256", PASSPHRASE).display().to_string();
@@ -383,6 +387,7 @@ fn a_key_in_an_ssh_agent_signs() {
 
 #[test]
 fn the_openpgp_key_of_the_user_s_key_ring_signs() {
+    slow!();
     needs!("gpg");
     let (mut stage, _server) = stage("openpgp");
     let gnupg = Gnupg::new(&mut stage);

@@ -7,7 +7,7 @@ use serde_json::json;
 use super::stage::{TELL, in_short, pin};
 use crate::support::canary::CANARY;
 use crate::support::encoding::base64;
-use crate::support::lane::needs;
+use crate::support::lane::{needs, slow};
 use crate::support::registry::docker::USER;
 use crate::support::registry::{DockerRegistry, Image};
 use crate::support::remote::BareRepo;
@@ -118,6 +118,7 @@ fn login(host: &str) -> String {
 
 #[test]
 fn the_story_works_with_an_open_registry() {
+    slow!();
     needs!("docker-registry", "skopeo");
     let (docker, repo) = (DockerRegistry::start(), BareRepo::new());
     Cast::open(&docker, &repo).tell();
@@ -125,6 +126,7 @@ fn the_story_works_with_an_open_registry() {
 
 #[test]
 fn the_story_works_with_passwords_over_tls() {
+    slow!();
     needs!("docker-registry", "skopeo");
     let (docker, repo) = (DockerRegistry::start_htpasswd(), BareRepo::new());
     let mut cast = Cast::secure(&docker, &repo, &[docker.host()]);
@@ -134,6 +136,7 @@ fn the_story_works_with_passwords_over_tls() {
 
 #[test]
 fn the_story_works_with_tokens_over_tls() {
+    slow!();
     needs!("docker-registry", "skopeo");
     let (docker, repo) = (DockerRegistry::start_token(), BareRepo::new());
     let tokens = docker.tokens();
@@ -151,6 +154,7 @@ const WITNESS_TOKENS: usize = 4;
 
 #[test]
 fn the_story_works_with_a_remote_over_http() {
+    slow!();
     needs!("docker-registry", "skopeo");
     let (docker, repo) = (DockerRegistry::start(), BareRepo::new());
     let server = HttpBackend::with_password(repo.base(), "someone", CANARY);
@@ -162,6 +166,7 @@ fn the_story_works_with_a_remote_over_http() {
 
 #[test]
 fn the_story_works_with_a_git_daemon() {
+    slow!();
     needs!("docker-registry", "skopeo");
     let (docker, repo) = (DockerRegistry::start(), BareRepo::new());
     let server = GitDaemon::start(repo.base());
@@ -170,6 +175,7 @@ fn the_story_works_with_a_git_daemon() {
 
 #[test]
 fn the_story_works_with_a_remote_over_ssh() {
+    slow!();
     needs!("docker-registry", "skopeo", "sshd", "ssh-keygen");
     let (docker, repo) = (DockerRegistry::start(), BareRepo::new());
     let mut cast = Cast::open(&docker, &repo);

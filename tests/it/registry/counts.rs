@@ -7,6 +7,7 @@ use futures_util::future::join_all;
 use pinstream::registry::{FailureKind, Registry};
 
 use super::{image, plain, run};
+use crate::support::lane::slow;
 use crate::support::registry::fake::{Access, RequestCounts, TokenRules};
 use crate::support::registry::http::{Answer, Server};
 use crate::support::registry::{FakeRegistry, Image};
@@ -93,6 +94,7 @@ fn an_invalid_token_is_renewed_once() {
 
 #[test]
 fn a_token_is_renewed_before_it_expires() {
+    slow!();
     let fake = FakeRegistry::start();
     fake.require(Access::Token(TokenRules { expires_in: Some(1), ..TokenRules::default() }));
     fake.push("a", "t", &Image::new(1));
@@ -129,6 +131,7 @@ fn a_fixed_digest_costs_no_request() {
 
 #[test]
 fn a_thousand_tags_over_a_slow_connection_run_in_parallel() {
+    slow!();
     let made = Image::new(1).build().top;
     let slow = Server::start(
         None,

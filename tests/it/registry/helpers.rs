@@ -13,6 +13,7 @@ use pinstream::system::process;
 
 use super::credentials::protected;
 use super::{failure, image, plain, run};
+use crate::support::lane::slow;
 use crate::support::registry::FakeRegistry;
 use crate::support::registry::fake::{Access, TokenRules};
 
@@ -100,6 +101,7 @@ fn child_of_a_failing_helper() {
 
 #[test]
 fn a_hanging_helper_is_killed_with_all_its_processes() {
+    slow!();
     let script = r#"sleep 300 & echo $! >> "$HELPER_FOLDER/pids"; echo $$ >> "$HELPER_FOLDER/pids"; wait"#;
     with_helper(script, "child_of_a_hanging_helper");
 }

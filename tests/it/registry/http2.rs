@@ -3,13 +3,14 @@
 use futures_util::future::join_all;
 
 use super::{image, passwords, run, secure};
-use crate::support::lane::needs;
+use crate::support::lane::{needs, slow};
 use crate::support::registry::docker::USER;
 use crate::support::registry::{DockerRegistry, Image};
 use pinstream::registry::{Registry, RegistryConfig};
 
 #[test]
 fn http2_is_used_if_the_registry_offers_it() {
+    slow!();
     needs!("docker-registry");
     let docker = DockerRegistry::start_htpasswd();
     let host = docker.host();

@@ -6,11 +6,13 @@ use futures_util::future::join_all;
 use pinstream::registry::{FailureKind, Registry};
 
 use super::{image, plain, run};
+use crate::support::lane::slow;
 use crate::support::registry::http::Answer;
 use crate::support::registry::{FakeRegistry, Image};
 
 #[test]
 fn all_requests_wait_for_retry_after() {
+    slow!();
     let fake = FakeRegistry::start();
     fake.push("a", "t", &Image::new(1));
     let mut refused = false;
@@ -151,6 +153,7 @@ fn invalid_images_do_not_open_the_circuit_breaker() {
 
 #[test]
 fn requests_are_throttled_before_the_quota_runs_out() {
+    slow!();
     // Remaining quota, with up to eight requests in flight.
     for (left, is_slow) in [("0;w=21600", true), ("7", true), ("8;w=60", false), ("many", false)] {
         let fake = FakeRegistry::start();

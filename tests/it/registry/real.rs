@@ -9,7 +9,7 @@ use pinstream::registry::manifest::ManifestContent;
 use pinstream::registry::{FailureKind, Registry, RegistryConfig};
 
 use super::{failure, image, import, passwords, plain, repository, run, secure};
-use crate::support::lane::needs;
+use crate::support::lane::{needs, slow};
 use crate::support::registry::docker::USER;
 use crate::support::registry::{DockerRegistry, Image};
 
@@ -108,6 +108,7 @@ fn images_of_a_registry_with_tokens_are_resolved() {
 
 #[test]
 fn sixty_tags_of_twenty_repositories_cost_one_token() {
+    slow!();
     needs!("docker-registry");
     let docker = DockerRegistry::start_token();
     let made = Image::new(1);

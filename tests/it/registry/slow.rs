@@ -5,11 +5,13 @@ use std::time::{Duration, Instant};
 use pinstream::registry::{FailureKind, Registry};
 
 use super::{failure, image, import, plain, run};
+use crate::support::lane::slow;
 use crate::support::registry::http::{Answer, Body};
 use crate::support::registry::{FakeRegistry, Image};
 
 #[test]
 fn t14_drip_1b_per_s() {
+    slow!();
     for method in ["HEAD", "GET"] {
         let fake = FakeRegistry::start();
         fake.push("a", "t", &Image::new(1));

@@ -91,6 +91,7 @@ impl Discovering {
 
 #[test]
 fn a_discovered_tag_stays_proposed_until_the_shard_that_lists_it_finds_it_deleted() {
+    slow!();
     for shards @ [reader, other] in SHARDS {
         let root = Discovering::new("", "\"tag\"", shards);
         root.push(&["2.1"]);
@@ -144,6 +145,7 @@ fn a_proposal_of_two_shards_keeps_the_changes_of_both() {
 
 #[test]
 fn one_shard_closes_the_proposal_of_a_tag_that_is_no_longer_discovered() {
+    slow!();
     for shards @ [reader, other] in SHARDS {
         for rule in ["semver = \"~2.0.0\"", ""] {
             let root = Discovering::new("", "\"tag\"", shards);
@@ -165,6 +167,7 @@ fn one_shard_closes_the_proposal_of_a_tag_that_is_no_longer_discovered() {
 
 #[test]
 fn discovered_tags_stay_proposed_between_two_reads_of_the_list() {
+    slow!();
     let mut root = Discovering::new(NIGHTLY, "\"stream\"", SHARDS[0]);
     let x = format!("[tags]\nx = \"REGISTRY/{}:1\"\n", root.web);
     root.review.stage.commit("streams/web.toml", &format!("{x}new = {{ follow = \"app:2.1\" }}\n"));
@@ -205,6 +208,7 @@ fn discovered_tags_stay_proposed_between_two_reads_of_the_list() {
 
 #[test]
 fn a_list_that_cannot_be_read_closes_no_proposal() {
+    slow!();
     let root = Discovering::new("", "\"tag\"", SHARDS[0]);
     root.push(&["2.1"]);
     root.remove("2.0");

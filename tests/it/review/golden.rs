@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::Review;
 use crate::support::forge::Kind;
+use crate::support::lane::slow;
 use crate::support::registry::Image;
 
 /// An image with labels for its source and base image.
@@ -96,6 +97,7 @@ fn a_body_reads_well_as_text_and_rendered() {
 
 #[test]
 fn all_forges_get_the_same_body_within_their_limits() {
+    slow!();
     let plain = {
         let review = review(Kind::GitHub);
         shown(&review, &review.only().body)

@@ -5,6 +5,7 @@ use std::process::Stdio;
 use super::Review;
 use crate::reconcile::shards::pair;
 use crate::support::forge::{Kind, PullState};
+use crate::support::lane::slow;
 
 /// Creates a root with pinned tags of two shards and proposals grouped by `group`; returns the images.
 fn review(group: &str) -> (Review, [String; 2]) {
@@ -78,6 +79,7 @@ fn both_shards_refresh_a_proposal_of_their_tags() {
 
 #[test]
 fn shards_that_refresh_one_proposal_concurrently_lose_no_change() {
+    slow!();
     for round in 1..=3 {
         let (review, images) = review("all");
         for (image, seed) in images.iter().zip(10 * round..) {

@@ -2,6 +2,7 @@
 
 use super::Review;
 use crate::support::forge::{Kind, PullState};
+use crate::support::lane::slow;
 
 const BRANCH: &str = "pinstream/web";
 
@@ -105,25 +106,30 @@ fn story_of_decisions(review: &Review, newest: &str) {
 
 #[test]
 fn on_github() {
+    slow!();
     run(Kind::GitHub);
 }
 
 #[test]
 fn on_gitlab() {
+    slow!();
     run(Kind::GitLab);
 }
 
 #[test]
 fn on_gitea() {
+    slow!();
     run(Kind::Gitea);
 }
 
 #[test]
 fn on_bitbucket() {
+    slow!();
     run(Kind::Bitbucket);
 }
 
 #[test]
 fn on_azure_devops() {
+    slow!();
     run(Kind::Azure);
 }

@@ -146,6 +146,7 @@ fn branches(review: &Review) -> Vec<(String, usize)> {
 
 #[test]
 fn changes_are_grouped_as_configured() {
+    slow!();
     for (group, expected) in [
         ("\"stream\"", vec![("pinstream/db", 1), ("pinstream/web", 3)]),
         ("\"tag\"", vec![("pinstream/db+1", 1), ("pinstream/web+1", 2), ("pinstream/web+2", 1)]),
@@ -171,6 +172,7 @@ fn changes_are_grouped_as_configured() {
 
 #[test]
 fn after_one_is_merged_the_others_are_rebuilt_on_it() {
+    slow!();
     let review = Review::new(Kind::GitHub, "group = \"tag\"");
     review.stage.push("web:1", 3);
     review.stage.push("web:2", 4);

@@ -2,6 +2,7 @@
 
 use super::Review;
 use crate::support::forge::Kind;
+use crate::support::lane::slow;
 
 /// Creates a root with a target and commits signed by GitHub.
 fn review() -> Review {
@@ -16,6 +17,7 @@ fn review() -> Review {
 
 #[test]
 fn a_proposal_has_one_commit_that_github_created() {
+    slow!();
     let review = review();
     let digest = review.stage.push("web:1", 3);
     review.stage.ends(0, &[]);
