@@ -74,11 +74,9 @@ trait FileFormat: Sized {
     /// Returns the keys of the table and their values, without `path`.
     fn keys(&self) -> Vec<(&'static str, &str)>;
 
-    /// Returns the edits of all selected places, including those that already have the requested text.
-    /// None for a kind that names the tags: its places do not have one pin.
-    fn edits(&self, _: &WriteSpec<'_>) -> Result<Vec<TargetEdit>, TargetError> {
-        Ok(Vec::new())
-    }
+    /// Returns the edits of all selected places, including those that already have the requested text. None for a kind
+    /// whose places name their tags: they do not have one pin.
+    fn edits(&self, spec: &WriteSpec<'_>) -> Result<Vec<TargetEdit>, TargetError>;
 
     /// Returns the evidence that `file` is of this kind and may name images.
     fn recognize(_: &SourceFile) -> Option<Evidence> {

@@ -30,6 +30,7 @@ use tokio::sync::Notify;
 use tokio::time::timeout;
 
 use crate::model::state::Owner;
+use crate::system::lock;
 use directory::HookDirectory;
 use error::HookStartError;
 use output::CapturedOutput;
@@ -166,7 +167,7 @@ async fn drain(output: PipeReader, captured: &Mutex<CapturedOutput>) {
     let Ok(mut output) = pipe::Receiver::from_owned_fd(output.into()) else { return };
     let mut buffer = vec![0; 64 << 10];
     while let Ok(length @ 1..) = output.read(&mut buffer).await {
-        captured.lock().unwrap_or_else(PoisonError::into_inner).push(&buffer[..length]);
+        lock(captured).push(&buffer[..length]);
     }
 }
 

@@ -4,6 +4,7 @@
 //! for registries and forges. A new use of HTTP starts at `HttpClient`.
 
 mod address;
+pub(crate) mod challenge;
 mod client;
 mod dns;
 mod error;

@@ -7,7 +7,6 @@
 mod auth;
 mod auth_cache;
 mod bearer_token;
-mod challenge;
 mod client;
 pub mod credentials;
 mod error;
@@ -27,7 +26,7 @@ mod token;
 mod transport;
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use globset::GlobMatcher;
 use reqwest::{Method, StatusCode};
@@ -36,6 +35,7 @@ use url::Url;
 use crate::http::UrlOrigin;
 use crate::model::image::{Digest, ImageRef, Reference, RegistryHost, Repository, TagName};
 use crate::model::settings::RegistrySettings;
+use crate::system::lock;
 use auth::{AuthDemand, AuthScheme};
 use auth_cache::AuthCache;
 use bearer_token::BearerToken;
@@ -246,7 +246,7 @@ impl Registry {
     /// # Errors
     /// If the policy does not allow it, or it is not a valid host.
     fn endpoint(&self, name: &RegistryHost) -> Result<Arc<Endpoint>, ResolveError> {
-        let mut endpoints = self.endpoints.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut endpoints = lock(&self.endpoints);
         if let Some(endpoint) = endpoints.get(name) {
             return Ok(Arc::clone(endpoint));
         }

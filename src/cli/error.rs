@@ -137,7 +137,7 @@ pub fn listed<'d>(digests: impl IntoIterator<Item = &'d Digest>) -> String {
     names.collect::<Vec<_>>().join(", ")
 }
 
-/// Names are parsed from the command line only.
+/// Names in errors of commands come from arguments and variables; those in files are reported as problems.
 impl From<NameError> for CliError {
     fn from(NameError { message, help }: NameError) -> Self {
         Self::Other { exit: Exit::Usage, message, help }

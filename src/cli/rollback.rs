@@ -202,7 +202,7 @@ impl Rollback<'_> {
             true => writeln!(out, "{id} is held until `hold` is removed from {}", path(&id.stream))?,
             false => writeln!(out, "{id} now rejects {}; newer digests are adopted", self.current.digest.short())?,
         }
-        if let Some(TagSource::Follow(target)) = after.definitions.tags.get(id).map(|tag| &tag.source) {
+        if let Some(target) = after.definitions.target(id) {
             let (end, _) = after.definitions.end_of(target);
             writeln!(out, "{target}, which it follows, is unchanged; to roll back all: pinstream rollback {end}")?;
         }

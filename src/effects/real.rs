@@ -1,7 +1,7 @@
 //! The real world: registries over the network, a Git remote or a work tree, a forge, and hooks as processes.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -22,6 +22,7 @@ use crate::proposal::body::WITHDRAWN;
 use crate::registry::manifest::{Descriptor, VerifiedManifest};
 use crate::registry::{self, FailureKind, Registry, ResolveError};
 use crate::system::clock::{self, Stopwatch};
+use crate::system::lock;
 use crate::system::owner;
 
 use super::repo::Repo;
@@ -114,10 +115,6 @@ impl RealWorld {
         let made = forge.commit(&commit.parent, &commit.message, &staged).await.map_err(failed)?;
         Ok(NewCommit { made: Some(made), ..commit.clone() })
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Runs `work` on a thread for blocking calls.

@@ -3,8 +3,6 @@
 //! Anyone who can change the root can name a repository here. The Git token of the environment is therefore sent only to
 //! the server of the root's own remote, and local paths are read only if the root's remote is local too.
 
-use std::sync::PoisonError;
-
 use crate::git::{self, GitError, Remote, RemoteOrigin, RemoteSetup, TipLock, checkout, credential};
 use crate::model::settings::policy::Policy;
 use crate::model::settings::remote::RemoteSettings;
@@ -12,6 +10,7 @@ use crate::registry::{FailureKind, ResolveError};
 
 use super::repo::Repo;
 use crate::system::environment;
+use crate::system::lock;
 
 /// Reads the lock of `remote` on a thread for blocking calls.
 pub(super) async fn read(
@@ -49,7 +48,7 @@ pub(super) async fn read(
 /// Returns the origin of the root's remote; for a work tree, of its checkout's remote.
 fn own_origin(repo: &Repo) -> Option<RemoteOrigin> {
     let url = match repo {
-        Repo::Remote { remote, .. } => remote.lock().unwrap_or_else(PoisonError::into_inner).url().to_owned(),
+        Repo::Remote { remote, .. } => lock(remote).url().to_owned(),
         Repo::WorkTree(tree) => checkout::discover(&tree.0).ok()??.url?,
     };
     git::origin(&url).ok()

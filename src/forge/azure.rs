@@ -22,15 +22,11 @@ use crate::system::lock;
 
 pub(super) const PROTOCOL: ForgeProtocol = ForgeProtocol {
     public: Some("https://dev.azure.com"),
-    token_variables: &["SYSTEM_ACCESSTOKEN"],
     instance_variables: &["SYSTEM_COLLECTIONURI"],
-    permissions: "grant the token the scope `Code (read & write)`, and its owner (or the build service) the permission \
-                  `Contribute to pull requests`",
     limits: TextLimits { title: 400, body: 4_000 },
     // Without the second header, an invalid token is redirected to a page.
     headers: &[("accept", "application/json"), ("x-tfs-fedauthredirect", "Suppress")],
     redirects_to_login: true,
-    api,
     token_api,
     authorization,
     repository: |path| {
@@ -39,7 +35,12 @@ pub(super) const PROTOCOL: ForgeProtocol = ForgeProtocol {
     },
     proposals: "pullrequests",
     query: &[("api-version", "7.1")],
-    ..protocol::COMMON
+    ..protocol::common(protocol::Essentials {
+        api,
+        permissions: "grant the token the scope `Code (read & write)`, and its owner (or the build service) the permission \
+                  `Contribute to pull requests`",
+        token_variables: &["SYSTEM_ACCESSTOKEN"],
+    })
 };
 
 /// Number of pull requests on a page.

@@ -18,15 +18,16 @@ use crate::proposal::truncate::TextLimits;
 
 pub(super) const PROTOCOL: ForgeProtocol = ForgeProtocol {
     public: Some("https://bitbucket.org"),
-    token_variables: &["BITBUCKET_TOKEN"],
-    permissions: "grant the token the scopes `repository` and `pullrequest:write`",
     // Hidden lines become longer.
     limits: TextLimits { title: 240, body: 28_000 },
-    api,
     repository: |path| ["repositories"].into_iter().chain(path.split('/')).collect(),
     proposals: "pullrequests",
     exists: |status, body| matches!(status, 400 | 409) && body.to_string().contains("already"),
-    ..protocol::COMMON
+    ..protocol::common(protocol::Essentials {
+        api,
+        permissions: "grant the token the scopes `repository` and `pullrequest:write`",
+        token_variables: &["BITBUCKET_TOKEN"],
+    })
 };
 
 /// Number of pull requests on a page: the maximum.

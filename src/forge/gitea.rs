@@ -20,13 +20,14 @@ use crate::proposal::truncate::draft_title;
 use crate::system::lock;
 
 pub(super) const PROTOCOL: ForgeProtocol = ForgeProtocol {
-    token_variables: &["FORGEJO_TOKEN", "GITEA_TOKEN"],
+    authorization: |token, _| format!("token {token}"),
     // Their runners also set GitHub's variable.
     instance_variables: &["FORGEJO_SERVER_URL", "GITEA_SERVER_URL", "GITHUB_SERVER_URL", instance::URL],
-    permissions: "grant the token the scopes `write:repository` and `write:issue`",
-    api: |web| protocol::below(web, "/api/v1"),
-    authorization: |token, _| format!("token {token}"),
-    ..protocol::COMMON
+    ..protocol::common(protocol::Essentials {
+        api: |web| protocol::below(web, "/api/v1"),
+        permissions: "grant the token the scopes `write:repository` and `write:issue`",
+        token_variables: &["FORGEJO_TOKEN", "GITEA_TOKEN"],
+    })
 };
 
 /// Number of pull requests or labels on a page: the default maximum of an instance.

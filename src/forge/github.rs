@@ -23,17 +23,18 @@ use crate::text::escape;
 
 pub(super) const PROTOCOL: ForgeProtocol = ForgeProtocol {
     public: Some("https://github.com"),
-    token_variables: &["GITHUB_TOKEN"],
     instance_variables: &["GITHUB_API_URL", "GITHUB_SERVER_URL"],
-    permissions: "grant the token the permissions `pull-requests: write` and `issues: write` (and `contents: write` for \
-                  commits); for `GITHUB_TOKEN`, also enable `Allow GitHub Actions to create and approve pull requests` \
-                  in the settings of the repository",
     limits: TextLimits { title: 256, body: 65_536 },
     headers: &[("accept", "application/vnd.github+json"), ("x-github-api-version", "2022-11-28")],
-    api: |web| endpoint(web, "", "/api/v3"),
     token_api: |variable, url, _| (variable == "GITHUB_API_URL").then(|| url.clone()),
     exists: |status, body| status == 422 && body.to_string().contains("pull request already exists"),
-    ..protocol::COMMON
+    ..protocol::common(protocol::Essentials {
+        api: |web| endpoint(web, "", "/api/v3"),
+        permissions: "grant the token the permissions `pull-requests: write` and `issues: write` (and `contents: write` for \
+                  commits); for `GITHUB_TOKEN`, also enable `Allow GitHub Actions to create and approve pull requests` \
+                  in the settings of the repository",
+        token_variables: &["GITHUB_TOKEN"],
+    })
 };
 
 /// Number of branches per query.

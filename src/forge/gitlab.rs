@@ -19,13 +19,14 @@ use crate::system::lock;
 
 pub(super) const PROTOCOL: ForgeProtocol = ForgeProtocol {
     public: Some("https://gitlab.com"),
-    token_variables: &["GITLAB_TOKEN"],
     instance_variables: &["CI_SERVER_URL"],
-    permissions: "grant the token the scope `api` and the role Developer; `CI_JOB_TOKEN` cannot be used",
-    api: |web| protocol::below(web, "/api/v4"),
     repository: |path| vec!["projects", path],
     proposals: "merge_requests",
-    ..protocol::COMMON
+    ..protocol::common(protocol::Essentials {
+        api: |web| protocol::below(web, "/api/v4"),
+        permissions: "grant the token the scope `api` and the role Developer; `CI_JOB_TOKEN` cannot be used",
+        token_variables: &["GITLAB_TOKEN"],
+    })
 };
 
 /// Number of merge requests on a page: the maximum.

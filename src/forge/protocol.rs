@@ -40,23 +40,36 @@ pub(super) struct ForgeProtocol {
     pub(super) exists: fn(u16, &Value) -> bool,
 }
 
-/// Facts that most forges share.
-pub(super) const COMMON: ForgeProtocol = ForgeProtocol {
-    public: None,
-    token_variables: &[],
-    instance_variables: &[],
-    permissions: "",
-    limits: TextLimits { title: 240, body: 1_000_000 },
-    headers: &[("accept", "application/json")],
-    redirects_to_login: false,
-    api: Url::clone,
-    token_api: |_, _, _| None,
-    authorization: bearer,
-    repository: repository_of_owner,
-    proposals: "pulls",
-    query: &[],
-    exists: |status, _| status == 409,
-};
+/// Facts that differ between all forges.
+pub(super) struct Essentials {
+    /// See [`ForgeProtocol::api`].
+    pub(super) api: fn(&Url) -> Url,
+    /// See [`ForgeProtocol::permissions`].
+    pub(super) permissions: &'static str,
+    /// See [`ForgeProtocol::token_variables`].
+    pub(super) token_variables: &'static [&'static str],
+}
+
+/// Completes the facts of a forge with those that most of them share.
+pub(super) const fn common(essentials: Essentials) -> ForgeProtocol {
+    let Essentials { api, permissions, token_variables } = essentials;
+    ForgeProtocol {
+        public: None,
+        token_variables,
+        instance_variables: &[],
+        permissions,
+        limits: TextLimits { title: 240, body: 1_000_000 },
+        headers: &[("accept", "application/json")],
+        redirects_to_login: false,
+        api,
+        token_api: |_, _, _| None,
+        authorization: bearer,
+        repository: repository_of_owner,
+        proposals: "pulls",
+        query: &[],
+        exists: |status, _| status == 409,
+    }
+}
 
 /// Origin of a token.
 #[derive(Clone, Copy, PartialEq, Eq)]

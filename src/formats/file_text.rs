@@ -3,8 +3,9 @@
 use std::any::Any;
 use std::collections::HashMap;
 use std::ops::Range;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock};
 
+use crate::system::lock;
 use crate::text::diagnostics::lines::LineIndex;
 use crate::text::diagnostics::{Problem, SourceFile};
 
@@ -56,7 +57,7 @@ impl FileText {
         key: &'static str,
         parse: impl FnOnce() -> Result<T, Problem>,
     ) -> Result<Arc<T>, Problem> {
-        let parsed = || self.parsed.lock().unwrap_or_else(PoisonError::into_inner);
+        let parsed = || lock(&self.parsed);
         let known = parsed().get(key).cloned();
         let value = known.unwrap_or_else(|| {
             // Parsing may ask for other keys.

@@ -6,8 +6,9 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::ops::Range;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
+use crate::system::lock;
 use crate::text::yaml::YamlNode;
 
 /// Maximum number of values that are cached per file: aliases can multiply them.
@@ -84,7 +85,7 @@ impl DocumentTree {
 
     /// Returns the values that `steps` match in all documents, at least one.
     pub(super) fn select(&self, steps: &[SelectorStep]) -> Result<Arc<[SelectedNode]>, NoMatch> {
-        let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut cache = lock(&self.cache);
         if cache.count > CACHED_MAX {
             *cache = SelectorCache::new(&self.documents);
         }

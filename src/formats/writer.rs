@@ -114,7 +114,11 @@ impl<'a> TargetWriter<'a> {
         }
         let mark = if text.has_mark { "\u{feff}" } else { "" };
         let old = text.text();
-        let Some(new) = apply(old, &kept) else { return };
+        let Some(new) = apply(old, &kept) else {
+            let problem = text.problem(kept[0].span.clone(), "targets of this file overlap");
+            self.problems.push(problem.help("remove one of the targets, or select another place"));
+            return;
+        };
         let [old, new] = [old, &new].map(|text| format!("{mark}{text}"));
         self.edited.push(EditedFile { path: text.path().to_owned(), old, new, edits: kept });
     }

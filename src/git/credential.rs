@@ -14,6 +14,8 @@ use crate::system::environment;
 
 /// The default user name for a token: as GitHub documents, and as other forges accept.
 const TOKEN_USER: &str = "x-access-token";
+/// The name of the token's source, for messages.
+const TOKEN_SOURCE: &str = "`PINSTREAM_GIT_TOKEN`";
 
 /// Sources of credentials besides Git's credential helpers.
 #[derive(Clone, Default)]
@@ -85,7 +87,7 @@ impl GitLogins {
     pub(super) fn iter(&self) -> impl Iterator<Item = GitLogin> {
         let token = || {
             let user = self.sources.username.as_deref().or(self.address.user()).unwrap_or(TOKEN_USER).to_owned();
-            self.sources.token.clone().map(|token| plain(user, token, "`PINSTREAM_GIT_TOKEN`"))
+            self.sources.token.clone().map(|token| plain(user, token, TOKEN_SOURCE))
         };
         let address = || {
             let user = self.address.user()?.to_owned();
@@ -97,7 +99,7 @@ impl GitLogins {
 
     /// Returns the name of a configured token, which was not sent because the server did not ask for it.
     pub(super) fn unused(&self) -> Option<&'static str> {
-        self.sources.token.as_ref().map(|_| "`PINSTREAM_GIT_TOKEN`")
+        self.sources.token.as_ref().map(|_| TOKEN_SOURCE)
     }
 
     /// Gets a login from Git's credential helpers (gitcredentials(7)).

@@ -4,15 +4,14 @@ use git2::{ErrorClass, ErrorCode, Oid, PushOptions};
 
 use super::error::shown;
 use super::transport::failure::{self, FailureOutlook};
-use super::transport::{
-    CACHED_BRANCH, CACHED_STATE, Exchange, READ_ATTEMPTS, READ_PAUSE, ReadError, ServerRemote, StalledPushes, is_local,
-};
+use super::transport::{CACHED_BRANCH, CACHED_STATE, Exchange, ServerRemote, StalledPushes, is_local, retries};
 use super::{GitError, PROPOSALS, Push};
 
-/// The pushes in a row that may fail without a change of the ref.
+/// Maximum number of consecutive pushes that fail without a change of the ref.
 const STALLED_MAX: u32 = 3;
-/// The same, if the server reports a locked ref: another push may be in progress, but a stale lock file looks the same.
+/// Maximum number if the server reports a locked ref: another push may be in progress, but a stale lock file looks alike.
 const LOCKED_MAX: u32 = 8;
+
 /// An update of one ref.
 #[derive(Clone, Copy)]
 struct RefUpdate<'a> {
@@ -62,16 +61,12 @@ impl ServerRemote {
     fn update(&mut self, update: RefUpdate<'_>) -> Result<Push<Oid>, GitError> {
         let RefUpdate { reference, expected, new, .. } = update;
         let exchange = Exchange::default();
-        let mut pause = READ_PAUSE;
+        let mut next_pause = retries();
         let mut result = self.send(update, &exchange);
-        for _ in 1..READ_ATTEMPTS {
-            // Reading the list of refs failed; nothing was sent.
-            let may_repeat = exchange.failure.get().is_some_and(|failure| failure.is_transient());
-            if result.is_ok() || exchange.sent.get() || !may_repeat {
-                break;
-            }
+        // If reading the list of refs failed, nothing was sent.
+        while result.is_err() && !exchange.sent.get() {
+            let Some(pause) = next_pause(&exchange) else { break };
             std::thread::sleep(pause);
-            pause *= 2;
             exchange.failure.clear();
             result = self.send(update, &exchange);
         }
@@ -176,11 +171,7 @@ impl ServerRemote {
         let force = if is_forced { "+" } else { "" };
         let new = new.map(|new| new.to_string()).unwrap_or_default();
         let refspec = format!("{force}{new}:{reference}");
-        let pushed = self.connect(exchange, |remote| Ok(remote.push(&[&refspec], Some(&mut options))?));
-        pushed.map_err(|error| match error {
-            ReadError::Git(error) => error,
-            ReadError::Final(error) => git2::Error::from_str(&error.to_string()),
-        })
+        self.connect(exchange, |remote| remote.push(&[&refspec], Some(&mut options)))
     }
 
     /// Derives the outcome of a push.

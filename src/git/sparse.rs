@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 
 use git2::{ErrorCode, Index, IndexEntryExtendedFlag, Repository};
 
-use super::GitError;
 use super::error::shown;
+use super::{GitError, RepoFile};
 
 /// The modes of plain files.
-const PLAIN: [u32; 2] = [0o100_644, 0o100_755];
+const PLAIN: u32 = 0o100_644;
+const EXECUTABLE: u32 = 0o100_755;
 
 /// The index of a sparse checkout.
 pub(super) struct SparseIndex {
@@ -46,16 +47,20 @@ impl SparseIndex {
         }
     }
 
-    /// Reads a file that is left out; none if the index has no such file, or the work tree contains it.
+    /// Reads at most `most` bytes of a file that is left out; none if the index has no such file, or the work tree contains
+    /// it.
     ///
     /// # Errors
     /// If its contents are not in the repository, as in a partial clone.
-    pub(super) fn file(&self, path: &str) -> Result<Option<(Vec<u8>, bool)>, GitError> {
+    pub(super) fn file(&self, path: &str, most: u64) -> Result<Option<RepoFile>, GitError> {
         let path = format!("{}{path}", self.prefix);
         let entry = self.index.get_path(Path::new(&path), 0).filter(is_left_out);
-        let Some(entry) = entry.filter(|entry| PLAIN.contains(&entry.mode)) else { return Ok(None) };
+        let Some(entry) = entry.filter(|entry| matches!(entry.mode, PLAIN | EXECUTABLE)) else { return Ok(None) };
         match self.repository.find_blob(entry.id) {
-            Ok(blob) => Ok(Some((blob.content().to_vec(), entry.mode == PLAIN[1]))),
+            Ok(blob) => {
+                let size = blob.size().min(usize::try_from(most).unwrap_or(usize::MAX));
+                Ok(Some(RepoFile { bytes: blob.content()[..size].to_vec(), executable: entry.mode == EXECUTABLE }))
+            }
             Err(_) => {
                 let directory = path.rsplit_once('/').map_or(".", |(directory, _)| directory);
                 let help = format!("run `git sparse-checkout add {directory}`");

@@ -3,7 +3,6 @@
 //! A push names the expected commit of its ref and is not sent if the server has another one. libgit2 reports a refused
 //! push as a success; only the callback of the ref has the result.
 
-mod challenge;
 pub(super) mod failure;
 mod http;
 mod local;
@@ -25,8 +24,9 @@ use super::cache::GitCache;
 use super::credential::{GitCredentialSources, GitLogins};
 use super::error::{local, shown};
 use super::{GitError, PROPOSALS, STATE_REF};
+use crate::http::HttpLimits;
 use crate::system::clock::Stopwatch;
-use failure::{EXCHANGE_FACTOR, FailureSlot};
+use failure::{EXCHANGE_FACTOR, FailureSlot, WireFailure};
 use http::SmartHttp;
 use local::LocalProgram;
 use process::{ProgramRemote, RemoteProgram};
@@ -37,11 +37,6 @@ use wire::{SelectedRemote, Wire};
 const FETCH_MAX: usize = 4 << 30;
 /// The most bytes that are kept of a server's output.
 const OUTPUT_MAX: usize = 4 << 10;
-/// The attempts of a read, and the pause after the first one; the second is twice as long.
-pub(super) const READ_ATTEMPTS: u32 = 3;
-pub(super) const READ_PAUSE: Duration = Duration::from_millis(500);
-/// The longest pause that a server may ask for.
-const READ_PAUSE_MAX: Duration = Duration::from_secs(60);
 /// The refs of the cache.
 pub(super) const CACHED_BRANCH: &str = "refs/cache/branch";
 pub(super) const CACHED_STATE: &str = "refs/cache/state";
@@ -57,7 +52,7 @@ pub(super) struct ServerRemote {
     pub(super) stalled: StalledPushes,
 }
 
-/// Pushes in a row that failed although the ref was unchanged.
+/// Consecutive pushes that failed without a change of the ref.
 #[derive(Default)]
 pub(super) struct StalledPushes {
     pub(super) from: Option<(String, Option<Oid>)>,
@@ -128,7 +123,7 @@ impl ServerRemote {
             }
             RemoteRoute::Server(RemoteScheme::Git) => None,
         };
-        wire::register().map_err(|error| local(&error))?;
+        wire::register()?;
         let (wire, stalled) = (wire.map(Arc::new), StalledPushes::default());
         Ok(Self { address, cache, sources, timeout, wire, stalled })
     }
@@ -138,7 +133,7 @@ impl ServerRemote {
         &self,
         act: impl Fn(&mut RemoteConnection<'_, '_, '_>, &Exchange) -> Result<T, ReadError>,
     ) -> Result<T, GitError> {
-        let (mut attempt, mut pause) = (1, READ_PAUSE);
+        let mut next_pause = retries();
         loop {
             let exchange = Exchange::default();
             let result = self.connect(&exchange, |remote| {
@@ -151,23 +146,17 @@ impl ServerRemote {
                 Err(ReadError::Final(error)) => return Err(error),
                 Err(ReadError::Git(error)) => error,
             };
-            let failure = exchange.failure.get().filter(|failure| failure.is_transient() && attempt < READ_ATTEMPTS);
-            let Some(failure) = failure.filter(|failure| failure.after.is_none_or(|after| after <= READ_PAUSE_MAX))
-            else {
-                return Err(self.failed(&error, &exchange));
-            };
-            tracing::debug!("{}; attempt {attempt} of {READ_ATTEMPTS}", failure.error);
-            std::thread::sleep(failure.after.unwrap_or_default().max(pause));
-            (attempt, pause) = (attempt + 1, pause * 2);
+            let Some(pause) = next_pause(&exchange) else { return Err(self.failed(&error, &exchange)) };
+            std::thread::sleep(pause);
         }
     }
 
     /// Calls `act` with libgit2's remote, whose address means this one.
-    pub(super) fn connect<T>(
+    pub(super) fn connect<T, E: From<git2::Error>>(
         &self,
         exchange: &Exchange,
-        act: impl FnOnce(&mut git2::Remote<'_>) -> Result<T, ReadError>,
-    ) -> Result<T, ReadError> {
+        act: impl FnOnce(&mut git2::Remote<'_>) -> Result<T, E>,
+    ) -> Result<T, E> {
         let url = if self.wire.is_some() { wire::URL } else { self.address.url() };
         let _selection = self.wire.as_ref().map(|wire| SelectedRemote::of(wire, &exchange.failure));
         act(&mut self.cache.repository.remote_anonymous(url)?)
@@ -324,6 +313,18 @@ impl ServerRemote {
     }
 }
 
+/// Returns a function that decides whether a failed exchange is repeated: after which pause, by the policy of HTTP requests.
+pub(super) fn retries() -> impl FnMut(&Exchange) -> Option<Duration> {
+    let limits = HttpLimits::default();
+    let mut backoff = limits.backoff();
+    move |exchange| {
+        let failure = exchange.failure.get().filter(WireFailure::is_transient)?;
+        let pause = limits.pause(&mut backoff, failure.after)?;
+        tracing::debug!("{}; next attempt in {} ms", failure.error, pause.as_millis());
+        Some(pause)
+    }
+}
+
 /// Git's configuration for one remote.
 pub(super) struct GitConfiguration {
     pub(super) config: Option<git2::Config>,
@@ -332,7 +333,7 @@ pub(super) struct GitConfiguration {
 }
 
 /// An error of a connection for reading.
-pub(super) enum ReadError {
+enum ReadError {
     Git(git2::Error),
     /// Independent of the connection.
     Final(GitError),

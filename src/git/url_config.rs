@@ -2,11 +2,11 @@
 
 use url::Url;
 
-/// The precision with which a pattern matches: the length of its host, of its path, and of its user name.
-type Precision = (usize, usize, usize);
+/// Specificity of a matching pattern: the length of its host, of its path, and of its user name.
+type Specificity = (usize, usize, usize);
 
 /// Returns the values of `http.NAME` and `http.PATTERN.NAME` whose pattern matches `url`, in the order of the files. As in
-/// git, a value is skipped if a more precise pattern came before it, so the last one is the setting.
+/// git, a value is skipped if a more specific pattern came before it, so the last one is the setting.
 pub(super) fn values(config: &git2::Config, url: &Url, name: &str) -> Vec<String> {
     let mut best = (0, 0, 0);
     let mut found = Vec::new();
@@ -17,12 +17,12 @@ pub(super) fn values(config: &git2::Config, url: &Url, name: &str) -> Vec<String
         if !last.eq_ignore_ascii_case(name) {
             continue;
         }
-        let precision = match before.split_once('.') {
+        let specificity = match before.split_once('.') {
             None => Some((0, 0, 0)),
-            Some((_, pattern)) => precision(pattern, url),
+            Some((_, pattern)) => specificity(pattern, url),
         };
-        if let Some(precision) = precision.filter(|precision| *precision >= best) {
-            best = precision;
+        if let Some(specificity) = specificity.filter(|specificity| *specificity >= best) {
+            best = specificity;
             found.push(value.to_owned());
         }
     }
@@ -39,7 +39,7 @@ pub(super) fn list(config: &git2::Config, url: &Url, name: &str) -> Vec<String> 
 
 /// Matches a pattern: the same scheme and port, the same host or one with `*` for parts of it, a path that contains this
 /// one, and the same user if the pattern names one.
-fn precision(pattern: &str, url: &Url) -> Option<Precision> {
+fn specificity(pattern: &str, url: &Url) -> Option<Specificity> {
     let pattern = Url::parse(pattern).ok()?;
     let (host, pattern_host) = (url.host_str()?, pattern.host_str()?);
     let (parts, pattern_parts) = (host.split('.'), pattern_host.split('.'));

@@ -46,11 +46,8 @@ impl WorkTree {
             self.definition(name, most, &mut found)?;
         }
         self.read_streams("streams", 0, &mut found)?;
-        let is_stream = |path: &str| path.starts_with("streams/") && path.ends_with(".toml");
-        for path in SparseIndex::of(&self.0)?.map(|index| index.list(is_stream)).unwrap_or_default() {
-            if !found.files.contains_key(&path) {
-                self.definition(&path, DEFINITION_READ, &mut found)?;
-            }
+        if let Some(index) = SparseIndex::of(&self.0)? {
+            read_left_out_streams(&index, &mut found)?;
         }
         if found.problems.is_empty() {
             return Ok(found.files);
@@ -179,6 +176,9 @@ impl WorkTree {
         found.extend(SparseIndex::of(&self.0)?.map(|index| index.list(matches)).unwrap_or_default());
         found.sort();
         found.dedup();
+        if found.len() > formats::FILES_MAX {
+            return Err(too_many_files(""));
+        }
         Ok(found)
     }
 
@@ -189,7 +189,7 @@ impl WorkTree {
             Err(error) => return Err(local_io("read", &path, &error)),
             Ok(kind) if kind.is_symlink() => Some(LINK),
             Ok(kind) if !kind.is_dir() => Some("it is not a directory"),
-            Ok(_) => (depth > DEPTH_MAX).then_some("streams are nested at most eight directories deep"),
+            Ok(_) => (depth > DEPTH_MAX).then_some(TOO_DEEP),
         };
         if let Some(flaw) = flaw {
             found.reject(directory, flaw);
@@ -253,13 +253,26 @@ impl WorkTree {
 
     /// Reads at most `most` bytes of a file that a sparse checkout leaves out.
     fn left_out(&self, path: &str, most: u64) -> Result<Option<RepoFile>, GitError> {
-        let Some(index) = SparseIndex::of(&self.0)? else { return Ok(None) };
-        let file = index.file(path)?.map(|(mut bytes, executable)| {
-            bytes.truncate(usize::try_from(most).unwrap_or(usize::MAX));
-            RepoFile { bytes, executable }
-        });
-        Ok(file)
+        match SparseIndex::of(&self.0)? {
+            Some(index) => index.file(path, most),
+            None => Ok(None),
+        }
     }
+}
+
+/// Reads the stream files that a sparse checkout leaves out, by the rules for those in the work tree.
+fn read_left_out_streams(index: &SparseIndex, found: &mut DefinitionFiles) -> Result<(), GitError> {
+    let is_hidden = |path: &str| path.split('/').any(|part| part.starts_with('.'));
+    let is_stream = |path: &str| path.starts_with("streams/") && path.ends_with(".toml") && !is_hidden(path);
+    for path in index.list(is_stream) {
+        // One slash is that after `streams`.
+        if path.matches('/').count() > DEPTH_MAX + 1 {
+            found.reject(&path, TOO_DEEP);
+        } else if let Some(file) = index.file(&path, DEFINITION_READ)? {
+            found.files.entry(path).or_insert(file.bytes);
+        }
+    }
+    Ok(())
 }
 
 fn persist(file: NamedTempFile, path: &Path) -> Result<(), GitError> {
@@ -298,14 +311,15 @@ impl FileWalk<'_> {
                 false => self.found.push(path),
             }
             if self.found.len() > formats::FILES_MAX {
-                let reason = format!("the globs match more than {} files", formats::FILES_MAX);
-                return Err(not_plain(below, &reason));
+                return Err(too_many_files(below));
             }
         }
         Ok(())
     }
 }
 
+/// The reason for not reading a directory that is nested too deeply.
+const TOO_DEEP: &str = "streams are nested at most eight directories deep";
 /// The reason for not reading a symbolic link.
 const LINK: &str = "it is a symbolic link, which is never followed";
 
@@ -322,6 +336,10 @@ impl DefinitionFiles {
         let problem = Problem::whole(Some(&file), format!("cannot read `{path}`: {reason}"));
         self.problems.push(problem.help("replace it by a plain file or directory, or remove it"));
     }
+}
+
+fn too_many_files(path: &str) -> GitError {
+    not_plain(path, &format!("the globs match more than {} files", formats::FILES_MAX))
 }
 
 fn not_plain(path: &str, reason: &str) -> GitError {

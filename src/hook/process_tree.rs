@@ -13,13 +13,14 @@ use std::collections::BTreeSet;
 use std::io;
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, Command, ExitStatus};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, WaitOptions};
 
 use crate::system::clock::Stopwatch;
+use crate::system::lock;
 use crate::system::process::{self, ProcessStat};
 
 /// The interval between two looks at the process table.
@@ -197,7 +198,7 @@ pub(super) fn below(all: &[ProcessStat], roots: BTreeSet<i32>) -> BTreeSet<i32> 
 }
 
 fn leaders() -> MutexGuard<'static, BTreeSet<i32>> {
-    LEADERS.lock().unwrap_or_else(PoisonError::into_inner)
+    lock(&LEADERS)
 }
 
 /// Stops being subreaper once no process tree is left.

@@ -183,7 +183,7 @@ impl HttpClient {
             None if origin.secure => TrustedCertificates::Machine,
             None => TrustedCertificates::None,
         };
-        let tls = tls::client(&trusted).map_err(|reason| HttpError::TlsSetup { reason })?;
+        let tls = tls::client(&trusted).map_err(|error| HttpError::TlsSetup { reason: error.to_string() })?;
         let client = self.build(&key, proxy, tls);
         let client = client.map_err(|error| HttpError::TlsSetup { reason: root_cause(&error) })?;
         pools.insert(key, client.clone());

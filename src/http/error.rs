@@ -18,7 +18,7 @@ pub(crate) enum HttpError {
     #[error("`{host}` did not answer within {} s", limit.as_secs_f32())]
     Timeout { host: String, limit: Duration, is_sent: bool },
     #[error("TLS handshake with `{host}` failed: {reason}")]
-    Tls { host: String, reason: String },
+    Tls { host: String, reason: String, is_untrusted: bool },
     #[error("TLS cannot be set up on this machine: {reason}")]
     TlsSetup { reason: String },
     #[error("cannot connect to `{host}`: {reason}")]
@@ -71,8 +71,9 @@ impl HttpError {
             let limit = if is_connect { limits.connect } else { limits.request };
             return Self::Timeout { host, limit, is_sent: !is_connect };
         }
-        if let Some(cause) = tls::cause(error) {
-            return Self::Tls { host, reason: quotable(&tls::reason(cause)) };
+        // A damaged record of an open connection is a failure of the network.
+        if let Some(cause) = tls::cause(error).filter(|cause| is_connect || tls::is_about_peers(cause)) {
+            return Self::Tls { host, reason: quotable(&tls::reason(cause)), is_untrusted: tls::is_untrusted(cause) };
         }
         let reason = root_cause(error);
         match is_connect {

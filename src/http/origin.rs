@@ -41,7 +41,8 @@ impl UrlOrigin {
         bare.then(|| Self::of(&url)).flatten()
     }
 
-    /// Formats the host as `[registry."…"]` names it: `host`, or `host:port` for a port that is not the scheme's default.
+    /// Formats the host as `[registry."…"]` names it: `host`, or `host:port` for a port that is not the scheme's
+    /// default.
     pub(crate) fn host(&self) -> String {
         match (self.place.port, self.secure) {
             (443, true) | (80, false) => self.place.host.clone(),

@@ -58,7 +58,10 @@ impl Redactor {
     /// Registers a secret before it is sent.
     pub(crate) fn add(&self, secret: &str) {
         if secret.len() >= LENGTH_MIN {
-            lock(&self.0).insert(secret.to_owned());
+            let mut all = lock(&self.0);
+            if !all.contains(secret) {
+                all.insert(secret.to_owned());
+            }
         }
     }
 
@@ -83,8 +86,8 @@ impl Redactor {
     }
 }
 
-/// Encodes user and password for the scheme Basic (RFC 7617); marked as sensitive so that no log shows it. None if the user contains a colon, which
-/// would end it (section 2).
+/// Encodes user and password for the scheme Basic (RFC 7617); marked as sensitive so that no log shows it. None if the
+/// user contains a colon, which would end it (section 2).
 pub(crate) fn password_header(user: &str, password: &str) -> Option<HeaderValue> {
     if user.contains(':') {
         return None;

@@ -47,18 +47,28 @@ impl HttpClient {
                 AttemptOutcome::Failed(error) => return Err(error),
                 AttemptOutcome::Retry { error, after } => (error, after),
             };
-            let Some(pause) = backoff.next().filter(|_| after.is_none_or(|after| after <= self.limits.retry_after))
-            else {
-                return Err(error);
-            };
+            let Some(pause) = self.limits.pause(&mut backoff, after) else { return Err(error) };
             tracing::debug!("{}; attempt {number} of {ATTEMPTS}", self.redactor.redact(&error.to_string()));
-            // Jitter spreads clients that received the same `Retry-After`.
-            tokio::time::sleep(after.map_or(pause, |after| after + pause / 10)).await;
+            tokio::time::sleep(pause).await;
         }
     }
 }
 
 impl HttpLimits {
+    /// Returns the pause before the next attempt; none if there is none, or the server asks for a longer one than the
+    /// limit. Jitter spreads clients that received the same `Retry-After`.
+    pub(crate) fn pause(
+        &self,
+        backoff: &mut impl Iterator<Item = Duration>,
+        after: Option<Duration>,
+    ) -> Option<Duration> {
+        let pause = backoff.next()?;
+        match after {
+            None => Some(pause),
+            Some(after) => (after <= self.retry_after).then_some(after + pause / 10),
+        }
+    }
+
     /// Pauses between the attempts of one request, with jitter.
     pub(crate) fn backoff(&self) -> impl Iterator<Item = Duration> + use<> {
         ExponentialBuilder::new()

@@ -2,14 +2,16 @@
 
 use std::error::Error;
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::client::{WebPkiServerVerifier, verify_server_name};
+use rustls::client::{VerifierBuilderError, WebPkiServerVerifier, verify_server_name};
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, InvalidMessage, RootCertStore, SignatureScheme};
+
+use crate::system::lock;
 
 /// The certificates that a client trusts.
 pub(super) enum TrustedCertificates<'a> {
@@ -21,14 +23,26 @@ pub(super) enum TrustedCertificates<'a> {
     Only(&'a [CertificateDer<'static>]),
 }
 
+/// Failure to set up TLS on this machine.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum TlsSetupError {
+    #[error(transparent)]
+    Library(#[from] rustls::Error),
+    #[error(transparent)]
+    Verifier(#[from] VerifierBuilderError),
+    #[error(transparent)]
+    Store(rustls_native_certs::Error),
+    #[error("no certificate store found; install `ca-certificates`, or set `SSL_CERT_FILE` to a PEM file")]
+    NoStore,
+}
+
 /// Builds the settings of a client.
 ///
 /// # Errors
 /// If the machine has no certificate store, or none of the certificates can be read.
-pub(super) fn client(trusted: &TrustedCertificates<'_>) -> Result<ClientConfig, String> {
+pub(super) fn client(trusted: &TrustedCertificates<'_>) -> Result<ClientConfig, TlsSetupError> {
     let provider = Arc::new(aws_lc_rs::default_provider());
-    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions();
-    let builder = builder.map_err(|error| error.to_string())?;
+    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions()?;
     let certificates = match trusted {
         TrustedCertificates::None => Vec::new(),
         TrustedCertificates::Machine => machine()?,
@@ -45,20 +59,22 @@ pub(super) fn client(trusted: &TrustedCertificates<'_>) -> Result<ClientConfig, 
     Ok(config)
 }
 
-fn machine() -> Result<Vec<CertificateDer<'static>>, String> {
+/// Reads the certificates of the machine, once per process: a pass may have several clients and pools.
+fn machine() -> Result<Vec<CertificateDer<'static>>, TlsSetupError> {
+    static MACHINE: Mutex<Option<Vec<CertificateDer<'static>>>> = Mutex::new(None);
+    let mut known = lock(&MACHINE);
+    if let Some(certificates) = &*known {
+        return Ok(certificates.clone());
+    }
     let found = rustls_native_certs::load_native_certs();
-    match (found.certs.is_empty(), found.errors.first()) {
-        (false, _) => Ok(found.certs),
-        (true, Some(error)) => Err(error.to_string()),
-        (true, None) => {
-            Err("no certificate store found; install `ca-certificates`, or set `SSL_CERT_FILE` to a PEM file"
-                .to_owned())
-        }
+    match found.certs.is_empty() {
+        false => Ok(known.insert(found.certs).clone()),
+        true => Err(found.errors.into_iter().next().map_or(TlsSetupError::NoStore, TlsSetupError::Store)),
     }
 }
 
-/// Verifies a server's certificate by a chain to a trusted one. Also accepts an explicitly trusted CA certificate as that of a
-/// server, e.g. one from `openssl req -x509`.
+/// Verifies a server's certificate by a chain to a trusted one. Also accepts an explicitly trusted CA certificate as
+/// that of a server, e.g. one from `openssl req -x509`.
 #[derive(Debug)]
 struct ServerVerifier {
     chains: Arc<WebPkiServerVerifier>,
@@ -66,11 +82,10 @@ struct ServerVerifier {
 }
 
 impl ServerVerifier {
-    fn new(trusted: Vec<CertificateDer<'static>>, provider: Arc<CryptoProvider>) -> Result<Self, String> {
+    fn new(trusted: Vec<CertificateDer<'static>>, provider: Arc<CryptoProvider>) -> Result<Self, VerifierBuilderError> {
         let mut roots = RootCertStore::empty();
         roots.add_parsable_certificates(trusted.iter().cloned());
-        let chains = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build();
-        Ok(Self { chains: chains.map_err(|error| error.to_string())?, trusted })
+        Ok(Self { chains: WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build()?, trusted })
     }
 }
 
@@ -131,6 +146,16 @@ pub(super) fn cause<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::
     error.downcast_ref().or_else(|| cause(inner?)).or_else(|| cause(error.source()?))
 }
 
+/// Returns whether a failure says that one peer rejected the other, at whatever time.
+pub(super) fn is_about_peers(error: &rustls::Error) -> bool {
+    matches!(error, rustls::Error::AlertReceived(_) | rustls::Error::InvalidCertificate(_))
+}
+
+/// Returns whether a certificate was rejected because no trusted certificate vouches for it.
+pub(super) fn is_untrusted(error: &rustls::Error) -> bool {
+    matches!(error, rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer)) || is_authority(error)
+}
+
 /// Describes a TLS failure in the terms of certificates and servers.
 pub(super) fn reason(error: &rustls::Error) -> String {
     use CertificateError as C;
@@ -163,6 +188,21 @@ mod tests {
         let wrapped = io::Error::other(io::Error::new(io::ErrorKind::InvalidData, tls.clone()));
         assert_eq!(cause(&wrapped), Some(&tls));
         assert_eq!(cause(&io::Error::other("connection closed")), None);
+    }
+
+    #[test]
+    fn only_a_rejected_peer_is_a_tls_failure_of_an_open_connection() {
+        let invalid = rustls::Error::InvalidCertificate;
+        for (error, is_about_peers, is_untrusted) in [
+            (invalid(CertificateError::UnknownIssuer), true, true),
+            (invalid(CertificateError::NotValidForName), true, false),
+            (rustls::Error::AlertReceived(rustls::AlertDescription::CertificateRequired), true, false),
+            (rustls::Error::DecryptError, false, false),
+            (rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType), false, false),
+        ] {
+            let found = (super::is_about_peers(&error), super::is_untrusted(&error));
+            assert_eq!(found, (is_about_peers, is_untrusted), "{error}");
+        }
     }
 
     #[test]

@@ -274,9 +274,12 @@ fn is_hidden(path: &str) -> bool {
 
 /// Parses the stream name of the file `path`; `twin` is an earlier file whose name differs only in case.
 fn stream_name(path: &str, name: &str, twin: Option<&str>) -> Result<StreamName, Problem> {
-    let file = Arc::new(SourceFile { path: path.escape_default().to_string(), text: String::new() });
+    let problem = |message: String| {
+        let file = Arc::new(SourceFile { path: path.escape_default().to_string(), text: String::new() });
+        Problem::whole(Some(&file), message)
+    };
     if let Some(twin) = twin {
-        let problem = Problem::whole(Some(&file), format!("`{path}` and `{twin}` differ only in case"));
+        let problem = problem(format!("`{path}` and `{twin}` differ only in case"));
         return Err(problem.help("rename one of them: some file systems cannot store both"));
     }
     name.parse().map_err(|error: crate::model::image::NameError| {
@@ -285,7 +288,7 @@ fn stream_name(path: &str, name: &str, twin: Option<&str>) -> Result<StreamName,
             Ok(lower) => Some(format!("rename the file to `{DIRECTORY}{lower}.toml`")),
             Err(_) => error.help,
         };
-        Problem::whole(Some(&file), error.message).help(help.unwrap_or_default())
+        problem(error.message).help(help.unwrap_or_default())
     })
 }
 

@@ -127,16 +127,16 @@ impl Snapshot {
             (Some(_), Some(named), _) if named != used => {
                 Some(format!("using branch `{used}`; `[git] branch` in the settings is `{named}`"))
             }
-            (None, _, Some(checkout)) if checkout != used => Some(format!(
-                "using branch `{used}`; the checkout is on `{checkout}` (pass `--branch {checkout}` to use it)"
-            )),
+            (None, _, Some(checkout)) if checkout != used => {
+                Some(format!("using branch `{used}`, not `{checkout}` of the checkout; `--branch` chooses another one"))
+            }
             _ => None,
         }
     }
 }
 
 fn is_proposal(branch: &str) -> Problem {
-    let message = format!("`{branch}` is a proposal branch; a pass cannot propose changes to it");
+    let message = format!("cannot work on `{branch}`: branches below `{PROPOSALS}` are reserved for proposals");
     Problem::whole(None, message).help("pass `--branch` with the branch that proposals are merged into")
 }
 

@@ -1,9 +1,9 @@
 //! Last step: runs hooks for what landed.
 //!
-//! The pending changes of a hook are the differences between the lock that it saw last and the lock at the tip, no matter
-//! who committed it. The state is read before the branch, so the tip is never older than what a hook has seen. A hook is claimed
-//! before it runs, so that two passes do not run it at once; its input is recorded after it succeeded. The claim of a
-//! dead pass is taken over once the orphan processes of its hook have ended.
+//! The pending changes of a hook are the differences between the lock that it saw last and the lock at the tip, no
+//! matter who committed it. The state is read before the branch, so the tip is never older than what a hook has seen. A
+//! hook is claimed before it runs, so that two passes do not run it at once; its input is recorded after it succeeded.
+//! The claim of a dead pass is taken over once the orphan processes of its hook have ended.
 
 mod claim;
 mod pending;

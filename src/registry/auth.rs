@@ -11,9 +11,9 @@ use reqwest::header::HeaderMap;
 use super::realm::trusted_realm;
 use super::{
     AuthSlot, AuthStep, CredentialStore, Host, Issue, Realm, RegistryTransport, Rejection, ResolveError, TokenServer,
-    challenge, token,
+    token,
 };
-use crate::http::UrlOrigin;
+use crate::http::{UrlOrigin, challenge};
 
 /// Authentication scheme of a registry.
 #[derive(Clone, Default)]

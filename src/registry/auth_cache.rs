@@ -3,13 +3,14 @@
 //! Nothing is sent here. Times are those of [`crate::http`]; refusals and credentials expire.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use super::{
     AuthScheme, AuthSlot, CredentialCandidate, CredentialStore, Host, LockoutGuard, REFUSAL_TTL, Realm,
     RepositoryNames, ResolveError,
 };
+use crate::system::lock;
 
 /// Scopes per token request: a token with more exceeds the 8 KiB that servers accept as a header.
 const SCOPES_MAX: usize = 50;
@@ -147,7 +148,7 @@ impl AuthCache {
     }
 
     fn state(&self) -> MutexGuard<'_, AuthState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 }
 

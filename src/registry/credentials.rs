@@ -11,7 +11,7 @@ mod helper;
 use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::OnceCell;
@@ -19,6 +19,7 @@ use tokio::sync::OnceCell;
 use super::{FailureKind, Host, RegistrySetupError, ResolveError};
 use crate::http::{Secret, quotable};
 use crate::system::environment;
+use crate::system::lock;
 use config_file::{ConfigFile, canonical_host};
 pub(super) use credential::Credential;
 use helper::HelperError;
@@ -138,7 +139,7 @@ impl CredentialStore {
         now: Duration,
     ) -> Result<Option<Arc<Credential>>, ResolveError> {
         let cell = {
-            let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut cache = lock(&self.cache);
             let new = || CachedCredential { since: now, credential: Arc::default() };
             let entry = cache.entry(candidate.clone()).or_insert_with(new);
             if now.saturating_sub(entry.since) >= CREDENTIAL_TTL {

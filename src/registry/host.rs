@@ -13,7 +13,7 @@ pub(super) struct Host {
     pub(super) name: RegistryHost,
     /// The origin that requests are sent to.
     pub(super) origin: UrlOrigin,
-    /// The same as a URL, so that it is parsed once.
+    /// `origin` as a URL, parsed once.
     pub(super) base: Url,
     /// Concurrency limit, pauses and circuit breaker.
     pub(super) limiter: HostLimiter<ResolveError>,

@@ -3,12 +3,13 @@
 //!
 //! Sends nothing and stores no credential, only the state of each candidate. Times are those of [`crate::http`].
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use tokio::sync::OwnedMutexGuard;
 
 use super::CredentialCandidate;
+use crate::system::lock;
 
 /// Time for which a rejected credential is not sent again; most account lockouts count failures within less.
 pub(super) const REJECTED_TTL: Duration = Duration::from_secs(30 * 60);
@@ -93,7 +94,7 @@ impl LockoutGuard {
     }
 
     fn proofs(&self) -> MutexGuard<'_, Vec<Proof>> {
-        self.proofs.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.proofs)
     }
 }
 

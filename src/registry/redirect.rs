@@ -3,7 +3,7 @@
 //! No credential leaves its origin; no redirect leads from TLS to clear text or from a public server to a private one.
 //! Source: OCI Distribution 1.1 ("clients MUST NOT forward `Authorization` across host boundaries").
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderValue, LOCATION};
 use reqwest::{Method, Response, StatusCode};
@@ -12,9 +12,10 @@ use url::Url;
 use super::auth::scope_repository;
 use super::{
     AuthSlot, FailureKind, Host, Issue, Realm, Registry, RegistryReply, RegistryRequest, ResolveError, SendError,
-    TokenServer, challenge, token,
+    TokenServer, token,
 };
-use crate::http::{PrivateAccess, Route, UrlOrigin, quotable};
+use crate::http::{PrivateAccess, Route, UrlOrigin, challenge, quotable};
+use crate::system::lock;
 
 /// Number of redirects that are followed.
 const REDIRECTS: usize = 5;
@@ -127,7 +128,7 @@ impl Registry {
         }
         let realm = Arc::new(Realm { url, service: bearer.get("service").unwrap_or_default().to_owned() });
         let slot = {
-            let mut guests = self.guests.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut guests = lock(&self.guests);
             let new = || AuthSlot::new(vec![repository.clone()], Some(Arc::clone(&realm)), Arc::default());
             Arc::clone(guests.entry((hop.origin.clone(), repository.clone())).or_insert_with(|| Arc::new(new())))
         };

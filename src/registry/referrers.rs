@@ -1,8 +1,8 @@
 //! Referrers of a manifest: an index created for the response, which has no digest and proves nothing.
 
-/// Referrers are few: no more than fifty signatures are checked.
 use super::{Descriptor, MANIFEST_MAX, PagedList, ResolveError, manifest};
 
+/// Referrers are few: no more than fifty signatures are checked.
 pub(super) const FORMAT: PagedList<Descriptor> =
     PagedList { noun: "list of referrers", pages: 10, page_max: MANIFEST_MAX, parse };
 

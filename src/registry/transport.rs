@@ -2,7 +2,7 @@
 //!
 //! Nothing here interprets a response beyond its status.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
 use reqwest::StatusCode;
@@ -14,6 +14,7 @@ use crate::http::{
     LargeBodyPermit, UrlOrigin, is_retryable, retry_after,
 };
 use crate::system::clock;
+use crate::system::lock;
 
 /// Number of requests sent to registries, and bytes received.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -185,7 +186,7 @@ impl RegistryTransport {
 
     /// Returns the counters; never keep them locked while waiting.
     pub(super) fn counters(&self) -> MutexGuard<'_, RequestCounts> {
-        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.counts)
     }
 
     /// Returns the number of requests so far.

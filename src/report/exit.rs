@@ -25,7 +25,16 @@ pub enum Exit {
 
 impl Exit {
     /// All codes, from best to worst.
-    const ORDER: [u8; 8] = [0, 2, 6, 3, 5, 1, 4, 64];
+    const ORDER: [Self; 8] = [
+        Self::Success,
+        Self::Drift,
+        Self::HookFailed,
+        Self::Partial,
+        Self::Contention,
+        Self::Error,
+        Self::Refused,
+        Self::Usage,
+    ];
 
     /// Returns the number passed to the operating system.
     pub fn code(self) -> u8 {
@@ -34,7 +43,7 @@ impl Exit {
 
     /// Returns the worse of two codes.
     pub fn worst(self, other: Self) -> Self {
-        let rank = |exit: Self| Self::ORDER.iter().position(|code| *code == exit.code());
+        let rank = |exit: Self| Self::ORDER.iter().position(|known| *known == exit);
         if rank(other) > rank(self) { other } else { self }
     }
 }

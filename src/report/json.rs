@@ -130,8 +130,7 @@ impl From<&TagOutcome> for OutcomeV1 {
             TagOutcome::Removed => Self::Removed,
             TagOutcome::NotDue | TagOutcome::NotSelected => Self::Skipped,
             TagOutcome::Held(HeldUpdate { reason: kept, .. }) => match kept {
-                HoldReason::Held(_) | HoldReason::RolledBack => Self::Held,
-                HoldReason::BeyondAllow(_) => Self::Refused,
+                HoldReason::Held(_) | HoldReason::RolledBack | HoldReason::BeyondAllow(_) => Self::Held,
                 HoldReason::Rejected => Self::Rejected,
                 HoldReason::Reverted => Self::Reverted,
                 HoldReason::Ignored(_) => Self::Ignored,

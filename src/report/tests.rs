@@ -73,7 +73,7 @@ fn the_summary_counts_each_tag_once() {
     report.end = PassEnd::Proposed;
     assert_eq!(
         text::summary(&report),
-        "1 refreshed, 2 held, 1 soaking, 1 ignored, 1 rejected, 1 reverted, 2 skipped, 1 refused; main is unchanged \
+        "1 refreshed, 3 held, 1 soaking, 1 ignored, 1 rejected, 1 reverted, 2 skipped; main is unchanged \
          until proposals are merged"
     );
 }

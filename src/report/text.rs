@@ -266,6 +266,17 @@ mod tests {
     use crate::report::tests::sample;
 
     #[test]
+    fn the_summary_lists_every_outcome_once() {
+        let schema = schemars::schema_for!(OutcomeV1);
+        let words = schema.as_value()["oneOf"].as_array().unwrap().iter().map(|one| one["const"].as_str().unwrap());
+        let mut words: Vec<String> = words.map(str::to_owned).collect();
+        let mut listed: Vec<String> = SUMMARY_ORDER.into_iter().map(word).collect();
+        words.sort();
+        listed.sort();
+        assert_eq!(listed, words);
+    }
+
+    #[test]
     fn a_report_lists_changes_and_failures() {
         insta::assert_snapshot!(render(&sample::report(), RowFilter::Changes, RenderStyle::Plain), @r"
         failed   alpine:3                   not-found: `docker.io/library/alpine:3` does not exist

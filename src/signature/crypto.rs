@@ -4,8 +4,8 @@
 
 use aws_lc_rs::digest::{self, Digest};
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1, ParsedPublicKey};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use rustls::pki_types::SubjectPublicKeyInfoDer;
+use rustls::pki_types::pem::PemObject as _;
 
 /// The tags of DER (X.690, section 8).
 const INTEGER: u8 = 2;
@@ -18,8 +18,7 @@ pub(super) struct P256Key(Vec<u8>);
 impl P256Key {
     /// Reads a `PUBLIC KEY` block of PEM (RFC 7468, section 13).
     pub(super) fn from_pem(block: &str) -> Option<Self> {
-        let lines = block.lines().filter(|line| !line.starts_with("-----"));
-        let key = Self(STANDARD.decode(lines.flat_map(str::split_whitespace).collect::<String>()).ok()?);
+        let key = Self(SubjectPublicKeyInfoDer::from_pem_slice(block.as_bytes()).ok()?.to_vec());
         // The library accepts a bare point too.
         (key.0.first() == Some(&SEQUENCE) && key.parsed().is_some()).then_some(key)
     }
@@ -70,6 +69,11 @@ fn is_positive(integer: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use aws_lc_rs::encoding::AsDer as _;
+    use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair as _};
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
+
     use super::*;
 
     #[test]
@@ -88,8 +92,13 @@ mod tests {
 
     #[test]
     fn a_bare_point_is_no_public_key() {
-        let mut point = vec![4; 65];
-        point[0] = 4;
-        assert!(P256Key::from_pem(&STANDARD.encode(point)).is_none());
+        let key = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_ASN1_SIGNING).unwrap();
+        let pem =
+            |der: &[u8]| format!("-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n", STANDARD.encode(der));
+        let info = key.public_key().as_der().unwrap();
+        assert!(P256Key::from_pem(&pem(info.as_ref())).is_some());
+        let point = key.public_key().as_ref();
+        assert!(P256Key(point.to_vec()).parsed().is_some(), "the library accepts it");
+        assert!(P256Key::from_pem(&pem(point)).is_none());
     }
 }

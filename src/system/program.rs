@@ -186,11 +186,21 @@ pub struct RunningProgram {
 }
 
 impl RunningProgram {
-    /// Closes its input, waits for its end and returns its result. Its remaining output is discarded.
-    pub fn finish(mut self) -> ProgramOutput {
+    /// Closes its input, waits for its end and returns its error output. The remaining output is discarded.
+    pub fn finish(mut self) -> String {
+        self.end();
+        text(&self.stderr)
+    }
+
+    /// Closes its input and waits for its end.
+    pub fn close(mut self) {
+        self.end();
+    }
+
+    fn end(&mut self) {
         self.stdin = None;
-        let success = self.child.wait(CLOSE_MAX).is_some_and(|status| status.success());
-        ProgramOutput { success, stdout: String::new(), stderr: text(&self.stderr) }
+        // Dropping it kills a program that does not end.
+        let _ = self.child.wait(CLOSE_MAX);
     }
 }
 

@@ -1,5 +1,5 @@
 //! Escapes untrusted text, with one function per sink: terminal, message, program output, Markdown, XML and HTML,
-//! workflow command, TOML.
+//! TOML.
 //!
 //! Labels of images, replies of servers and output of hooks may contain terminal escape sequences, characters that
 //! reorder a line, and commands for the log readers of CI systems. Nothing is dropped: a dangerous character is shown

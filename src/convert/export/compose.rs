@@ -83,8 +83,9 @@ impl<'p, 'a> ComposeExport<'p, 'a> {
 
     fn pins_of(&mut self, image: &ImageRef) -> Vec<&'p PinnedTag<'a>> {
         let used = |(pinned, used): (&'p PinnedTag<'a>, &mut bool)| {
-            *used |= uses(image, &pinned.pin.image);
-            uses(image, &pinned.pin.image).then_some(pinned)
+            let is_used = uses(image, &pinned.pin.image);
+            *used |= is_used;
+            is_used.then_some(pinned)
         };
         self.pins.iter().zip(&mut self.used).filter_map(used).collect()
     }

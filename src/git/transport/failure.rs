@@ -1,10 +1,11 @@
 //! Failures of an exchange with a remote, and the meaning of what servers report about a push.
 
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::git::GitError;
+use crate::system::lock;
 
 /// The time limit of one exchange, as a multiple of the longest silence.
 pub(in crate::git) const EXCHANGE_FACTOR: u32 = 20;
@@ -53,18 +54,18 @@ impl FailureSlot {
     pub(in crate::git) fn report(&self, failure: WireFailure) -> io::Error {
         // libgit2 needs a text without NUL.
         let text = failure.error.to_string().replace('\0', "");
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(failure);
+        lock(&self.0).get_or_insert(failure);
         io::Error::other(text)
     }
 
     /// Forgets the failure before another attempt.
     pub(in crate::git) fn clear(&self) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        lock(&self.0).take();
     }
 
     /// Returns the failure, if there is one.
     pub(in crate::git) fn get(&self) -> Option<WireFailure> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        lock(&self.0).clone()
     }
 }
 
@@ -73,28 +74,22 @@ impl FailureSlot {
 /// The phrases are those of git's receive-pack (`failed to update ref`, `incorrect old value provided`, …), of
 /// send-pack, and of the large forges.
 pub(in crate::git) fn means_moved(message: &str) -> bool {
-    const PHRASES: [&str; 11] = [
+    const PHRASES: [&str; 8] = [
         "non-fast-forward",
         "non-fastforward",
         "fetch first",
         "stale info",
-        "failed to update ref",
-        "cannot lock ref",
-        "failed to lock",
         "incorrect old value",
         "already exists",
         "already been updated",
         "already updated",
     ];
-    let message = message.to_ascii_lowercase();
-    PHRASES.iter().any(|phrase| message.contains(phrase))
+    means_locked(message) || contains(message, &PHRASES)
 }
 
 /// Returns whether a server's message about a push means that the ref is locked, by another push or by a stale file.
 pub(in crate::git) fn means_locked(message: &str) -> bool {
-    const PHRASES: [&str; 4] = ["failed to update ref", "cannot lock ref", "failed to lock", "unable to lock"];
-    let message = message.to_ascii_lowercase();
-    PHRASES.iter().any(|phrase| message.contains(phrase))
+    contains(message, &["failed to update ref", "cannot lock ref", "failed to lock"])
 }
 
 /// Returns whether a server's message about a push means that the server failed, not that a rule forbids the push.
@@ -112,8 +107,12 @@ pub(in crate::git) fn means_failed(message: &str) -> bool {
         "input/output error",
         "internal server error",
     ];
+    contains(message, &PHRASES)
+}
+
+fn contains(message: &str, phrases: &[&str]) -> bool {
     let message = message.to_ascii_lowercase();
-    PHRASES.iter().any(|phrase| message.contains(phrase))
+    phrases.iter().any(|phrase| message.contains(phrase))
 }
 
 #[cfg(test)]

@@ -4,19 +4,16 @@
 
 use std::io::{self, Read, Write};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
 use git2::transport::Service;
-use reqwest::header::{
-    ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, USER_AGENT, WWW_AUTHENTICATE,
-};
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, USER_AGENT};
 use reqwest::{Response, StatusCode};
 use tokio::sync::{mpsc, oneshot};
 use url::Url;
 
-use super::challenge::schemes_of;
 use super::failure::{EXCHANGE_FACTOR, FailureOutlook, FailureSlot, WireFailure};
 use crate::git::GitError;
 use crate::git::address::RemoteAddress;
@@ -24,11 +21,12 @@ use crate::git::credential::{GitCredentialSources, GitLogin, GitLogins};
 use crate::git::error::shown;
 use crate::git::url_config;
 use crate::http::{
-    Authority, ErrorScope, HttpClient, HttpConfig, HttpError, HttpLimits, Proxies, UrlOrigin, is_retryable,
+    Authority, ErrorScope, HttpClient, HttpConfig, HttpError, HttpLimits, Proxies, UrlOrigin, challenge, is_retryable,
     password_header, retry_after,
 };
 use crate::system::clock::{self, Stopwatch};
 use crate::system::environment;
+use crate::system::lock;
 
 /// Servers choose the smart protocol by the beginning of this name.
 const AGENT: &str = concat!("git/2.0 (pinstream/", env!("CARGO_PKG_VERSION"), ")");
@@ -36,7 +34,7 @@ const AGENT: &str = concat!("git/2.0 (pinstream/", env!("CARGO_PKG_VERSION"), ")
 const LIST_MAX: usize = 256 << 20;
 /// The most bytes of an error page that are read.
 const PAGE_MAX: usize = 4 << 10;
-/// The chunks of a response that wait for libgit2.
+/// Number of response chunks buffered for libgit2.
 const CHUNKS: usize = 16;
 
 /// The server, and the credentials that it accepted.
@@ -167,7 +165,7 @@ impl SmartHttp {
             if let Some(login) = offered.take() {
                 endpoint.logins.report(&login, false);
             }
-            if !schemes.is_empty() && !schemes.iter().any(|scheme| scheme.eq_ignore_ascii_case("basic")) {
+            if !schemes.is_empty() && !schemes.iter().any(|scheme| scheme == "basic") {
                 let reason = format!(
                     "it only accepts {} authentication, which pinstream does not support",
                     shown(&schemes.join(" and "))
@@ -229,7 +227,7 @@ fn expanded(path: String) -> PathBuf {
 
 impl Endpoint {
     fn accepted(&self) -> std::sync::MutexGuard<'_, Option<(HeaderValue, &'static str)>> {
-        self.accepted.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.accepted)
     }
 
     fn worker(&self) -> Result<&Worker, WireFailure> {
@@ -298,8 +296,7 @@ impl Endpoint {
     fn head(&self, response: &Response) -> ResponseHead {
         let headers = response.headers();
         let text = |value: &HeaderValue| value.to_str().ok().map(str::to_owned);
-        let challenges = headers.get_all(WWW_AUTHENTICATE).iter().filter_map(text);
-        let schemes = challenges.flat_map(|text| schemes_of(&text)).collect();
+        let schemes = challenge::parse(headers).into_iter().map(|challenge| challenge.scheme).collect();
         ResponseHead {
             status: response.status(),
             schemes,
@@ -322,7 +319,7 @@ impl Endpoint {
                 }
             }
         };
-        // What arrived in time is enough.
+        // The beginning of a page is enough.
         let _ = tokio::time::timeout(self.silence, read).await;
         page.truncate(if is_text { PAGE_MAX } else { 0 });
         String::from_utf8_lossy(&page).into_owned()
@@ -404,9 +401,9 @@ impl Endpoint {
     fn transport(&self, error: &HttpError) -> WireFailure {
         let reason = shown(&self.client.redactor.redact(&error.to_string()));
         match error {
-            HttpError::Tls { .. } => WireFailure::lasting(GitError::Untrusted {
+            HttpError::Tls { is_untrusted, .. } => WireFailure::lasting(GitError::Untrusted {
                 url: self.shown.clone(),
-                reason: match reason.contains("trusted") {
+                reason: match is_untrusted {
                     true => format!(
                         "{reason}; add the issuer to the machine's certificate store (package `ca-certificates`), or set \
                          `GIT_SSL_CAINFO` to a PEM file"

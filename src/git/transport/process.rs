@@ -36,19 +36,18 @@ impl RemoteProgram {
     }
 
     fn not_started(&self, error: &ProgramError) -> WireFailure {
-        let (url, help) = match self {
-            Self::Ssh(ssh) => (ssh.url(), "install an OpenSSH client, or use an `https` address"),
-            Self::Local(local) => (local.url(), "install git, or use an `https` or `ssh` address"),
+        let help = match self {
+            Self::Ssh(_) => "install an OpenSSH client, or use an `https` address",
+            Self::Local(_) => "install git, or use an `https` or `ssh` address",
         };
-        WireFailure::lasting(GitError::Unreachable { url, reason: format!("{error}; {help}") })
+        self.unreachable(format!("{error}; {help}"))
     }
 
-    fn silent(&self, silence: Duration) -> WireFailure {
+    fn unreachable(&self, reason: String) -> WireFailure {
         let url = match self {
             Self::Ssh(ssh) => ssh.url(),
             Self::Local(local) => local.url(),
         };
-        let reason = format!("it did not answer within {} s", silence.as_secs());
         WireFailure::lasting(GitError::Unreachable { url, reason })
     }
 }
@@ -96,15 +95,18 @@ impl ProgramStream {
             return Ok(());
         }
         self.running = None;
-        Err(self.failure.report(self.kind.silent(limit)))
+        let reason = format!("the exchange took longer than {} s", limit.as_secs());
+        Err(self.failure.report(self.kind.unreachable(reason)))
     }
 
     /// Reports why the program ended, or did not answer.
     fn failed(&mut self, error: &io::Error) -> io::Error {
         let Some(running) = self.running.take() else { return io::ErrorKind::BrokenPipe.into() };
         self.failure.report(match error.kind() {
-            io::ErrorKind::TimedOut => self.kind.silent(self.silence),
-            _ => self.kind.classify(&running.finish().stderr),
+            io::ErrorKind::TimedOut => {
+                self.kind.unreachable(format!("it did not answer within {} s", self.silence.as_secs()))
+            }
+            _ => self.kind.classify(&running.finish()),
         })
     }
 }
@@ -138,7 +140,7 @@ impl Drop for ProgramStream {
     fn drop(&mut self) {
         // The program ends by itself once its input is closed; if not, it is killed.
         if let Some(running) = self.running.take() {
-            running.finish();
+            running.close();
         }
     }
 }

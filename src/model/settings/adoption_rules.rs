@@ -113,18 +113,6 @@ pub struct HeldUpdate {
     pub reason: HoldReason,
 }
 
-impl HoldReason {
-    /// Returns the outcome in reports.
-    pub fn outcome(&self) -> &'static str {
-        match self {
-            Self::Held(_) | Self::Rejected | Self::Reverted | Self::RolledBack => "held",
-            Self::Ignored(_) => "ignored",
-            Self::BeyondAllow(_) => "refused",
-            Self::Soaking { .. } => "soaking",
-        }
-    }
-}
-
 impl fmt::Display for HoldReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

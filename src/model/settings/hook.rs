@@ -89,11 +89,12 @@ pub(super) fn hooks(
 
 fn hook_name(written: &Option<At<String>>, findings: &mut Diagnostics<'_>) -> Option<String> {
     let At { value, span } = written.as_ref()?;
-    if !is_label(value) {
-        let message = format!("invalid hook name `{}`", excerpt(value));
-        findings.report(span, message, "use at most 63 lower-case letters, digits and `-`, and do not start with `-`");
+    if is_label(value) {
+        return Some(value.clone());
     }
-    Some(value.clone()).filter(|name| is_label(name))
+    let message = format!("invalid hook name `{}`", excerpt(value));
+    findings.report(span, message, "use at most 63 lower-case letters, digits and `-`, and do not start with `-`");
+    None
 }
 
 fn hook_run(written: &Option<At<Vec<At<String>>>>, findings: &mut Diagnostics<'_>) -> Option<Vec<String>> {

@@ -111,8 +111,8 @@ const FIELDS: [CronField; 5] = [
     CronField { name: "day of week", least: 0, most: 7, names: &["sun", "mon", "tue", "wed", "thu", "fri", "sat"] },
 ];
 
-/// Splits `text` into fields and checks them against the grammar of crontab(5), which is smaller than the parser's: syntax that other programs do
-/// not support, or interpret differently, is rejected by name.
+/// Splits `text` into fields and checks them against the grammar of crontab(5), which is smaller than the parser's:
+/// syntax that other programs do not support, or interpret differently, is rejected by name.
 fn check_fields(text: &str) -> Result<[&str; 5], NameError> {
     if text.len() > 255 {
         return Err(NameError::new("schedule longer than 255 characters").help("write e.g. `*/30 * * * *`, or `never`"));
@@ -130,7 +130,7 @@ fn check_fields(text: &str) -> Result<[&str; 5], NameError> {
     for (field, written) in FIELDS.iter().zip(fields) {
         written.split(',').try_for_each(|part| check_part(field, part))?;
     }
-    if weekdays == "*" && !days.starts_with('*') && !any_day_exists(days, months) {
+    if weekdays.starts_with('*') && !days.starts_with('*') && !any_day_exists(days, months) {
         return Err(NameError::new(format!("`{text}` never fires: these months do not have that day"))
             .help("write `never` to resolve it only on request"));
     }
@@ -204,14 +204,22 @@ pub(crate) struct Schedules {
 impl Schedules {
     /// Parses a schedule for `zone`.
     pub(crate) fn schedule(&mut self, text: &str, zone: &TimeZone) -> Result<Schedule, NameError> {
-        let read = self.schedules.entry(text.to_owned()).or_insert_with(|| Schedule::parse(text, zone));
-        read.clone().map(|schedule| schedule.in_zone(zone))
+        if let Some(read) = self.schedules.get(text) {
+            return read.clone().map(|schedule| schedule.in_zone(zone));
+        }
+        let read = Schedule::parse(text, zone);
+        self.schedules.insert(text.to_owned(), read.clone());
+        read
     }
 
     /// Looks up a time zone of the IANA database.
     pub(crate) fn zone(&mut self, name: &str) -> Result<TimeZone, NameError> {
-        let look = self.zones.len() < NEAREST_MAX;
-        self.zones.entry(name.to_owned()).or_insert_with(|| zone(name, look)).clone()
+        if let Some(read) = self.zones.get(name) {
+            return read.clone();
+        }
+        let read = zone(name, self.zones.len() < NEAREST_MAX);
+        self.zones.insert(name.to_owned(), read.clone());
+        read
     }
 }
 

@@ -4,7 +4,7 @@ mod describe;
 mod fetched;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use tokio::sync::OnceCell;
 
@@ -13,6 +13,7 @@ use crate::model::image::{Digest, ImageRef, Platform, Repository};
 use crate::registry::manifest::{Descriptor, ManifestContent};
 use crate::registry::{FailureKind, ResolveError};
 use crate::signature::Verify;
+use crate::system::lock;
 
 use describe::{ImageMetadata, describe, describe_child};
 pub use fetched::FetchedImage;
@@ -98,10 +99,6 @@ impl ImageCache {
         lock(&self.by_digest).insert(by_digest, Arc::clone(&found));
         Ok(found)
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Fetches the image at `digest`, independent of its tag.

@@ -109,6 +109,14 @@ mod tests {
 
     use super::*;
     use crate::report::tests::sample;
+    use crate::report::v1::words::word;
+
+    #[test]
+    fn published_codes_do_not_change() {
+        let codes =
+            "definition policy lock hand-edited unverified target image change held resolve refused hook proposal run";
+        assert_eq!(Rule::ALL.map(word).join(" "), codes);
+    }
 
     #[test]
     fn codes_are_unique_and_descriptions_are_sentences() {

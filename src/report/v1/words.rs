@@ -5,8 +5,11 @@ use serde::Serialize;
 
 /// Returns the word for `value`, a variant of a type without fields.
 pub(crate) fn word(value: impl Serialize) -> String {
-    // Such a value is serialized as a string.
-    serde_json::to_value(value).ok().and_then(|word| word.as_str().map(str::to_owned)).unwrap_or_default()
+    match serde_json::to_value(value) {
+        Ok(serde_json::Value::String(word)) => word,
+        // Such a value is serialized as a string.
+        Ok(_) | Err(_) => String::new(),
+    }
 }
 
 /// End of a pass.

@@ -149,19 +149,16 @@ impl Pruner<'_, '_> {
             }
             (SchemaShape::List(item), DeValue::Array(items)) => {
                 // Check every element, and keep those that fit.
-                let mut kept = DeArray::new();
-                for element in items.iter_mut() {
-                    let place = element.span();
-                    if self.value(item, element, place) {
-                        kept.push(element.clone());
-                    }
-                }
-                let is_usable = items.is_empty() || !kept.is_empty();
-                if kept.len() < items.len() {
+                let mut fit = |element: &mut Spanned<DeValue<'_>>| self.value(item, element, element.span());
+                let fits: Vec<bool> = items.iter_mut().map(&mut fit).collect();
+                if fits.contains(&false) {
+                    let mut kept = DeArray::new();
+                    let good = items.iter().zip(&fits).filter(|(_, fits)| **fits);
+                    good.for_each(|(element, _)| kept.push(element.clone()));
                     *items = kept;
                     self.incomplete.insert(key.start);
                 }
-                is_usable
+                fits.is_empty() || fits.contains(&true)
             }
             (_, other) => {
                 let found = match other {

@@ -70,7 +70,7 @@ fn l06_the_branch_of_the_checkout_is_not_used_but_noted() {
     door.repo.git(&["branch", "feature", "main"]);
     door.sandbox.git(&["clone", "-q", "--branch", "feature", &door.repo.url(), "clone"]);
     let before = door.repo.tip("refs/heads/feature");
-    let note = "note: using branch `main`; the checkout is on `feature` (pass `--branch feature` to use it)\n";
+    let note = "note: using branch `main`, not `feature` of the checkout; `--branch` chooses another one\n";
     let ran = door.sandbox.run(&["-C", "clone", "reconcile"]);
     assert!(ran.code == Some(0) && ran.stdout.contains(note), "{}", door.sandbox.shown(&ran));
     assert_eq!(door.repo.tip("refs/heads/feature"), before);
@@ -93,7 +93,11 @@ fn l06_a_detached_checkout_works_on_the_head_of_the_remote() {
 fn l06_a_proposal_branch_is_never_a_base() {
     let door = Door::new("");
     door.repo.git(&["branch", "pinstream/web", "main"]);
-    door.says(1, &["--branch", "pinstream/web"], "`pinstream/web` is a proposal branch");
+    door.says(
+        1,
+        &["--branch", "pinstream/web"],
+        "cannot work on `pinstream/web`: branches below `pinstream/` are reserved",
+    );
 }
 
 #[test]

@@ -26,6 +26,30 @@ fn l19_definitions_that_are_left_out_are_read_from_the_index() {
 }
 
 #[test]
+fn l19_left_out_files_follow_the_rules_of_the_work_tree() {
+    let stage = Stage::pinned();
+    let at = |path: &str| stage.sandbox.work().join(path);
+    std::fs::create_dir_all(at("other")).unwrap();
+    std::fs::write(at("other/file"), "").unwrap();
+    // A leftover of an editor is not a stream.
+    std::fs::write(at("streams/.python.toml"), "[tags]\nbroken").unwrap();
+    stage.commit("add a leftover");
+    stage.sandbox.git(&["sparse-checkout", "set", "--cone", "--no-sparse-index", "other"]);
+    let ran = stage.sandbox.run(&["check"]);
+    assert_eq!(ran.code, Some(0), "{}", stage.sandbox.shown(&ran));
+    // Nested more deeply than the work tree may be.
+    let deep = format!("streams/{}x.toml", "a/".repeat(9));
+    stage.sandbox.git(&["sparse-checkout", "disable"]);
+    std::fs::create_dir_all(at(&deep).parent().unwrap()).unwrap();
+    std::fs::write(at(&deep), "[tags]\n").unwrap();
+    stage.commit("nest a stream too deeply");
+    stage.sandbox.git(&["sparse-checkout", "set", "--cone", "--no-sparse-index", "other"]);
+    let ran = stage.sandbox.run(&["check"]);
+    let shown = stage.sandbox.shown(&ran);
+    assert!(ran.code != Some(0) && shown.contains("at most eight directories deep"), "{shown}");
+}
+
+#[test]
 fn l19_an_index_that_cannot_be_read_stops_the_command_with_the_remedy() {
     let stage = sparse();
     let lock = stage.sandbox.read("pinstream.lock");

@@ -115,12 +115,11 @@ fn events(stage: &Stage) -> Vec<Value> {
 #[test]
 fn t27_killed_passes_over_a_directory_lose_nothing() {
     slow!();
-    kill(Stage::new(KEEP), share(200, 10));
+    kill(Stage::new(KEEP), 200);
 }
 
 #[test]
 fn t27_killed_passes_over_http_lose_nothing() {
-    slow!();
     let mut stage = Stage::new(KEEP);
     let server = HttpBackend::start(stage.repo.base());
     stage.remote = server.url();

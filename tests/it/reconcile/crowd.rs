@@ -5,8 +5,7 @@ use std::process::{Child, Stdio};
 use super::history;
 use super::people::Person;
 use super::stage::{Stage, TELL};
-use crate::support::lane::share;
-use crate::support::lane::slow;
+use crate::support::lane::{share, slow};
 use crate::support::remote::http::HttpBackend;
 
 /// Creates `streams` streams `s0`, `s1`, … of `tags` tags each.
@@ -39,7 +38,7 @@ fn finish(stage: &Stage, children: Vec<Child>) {
 #[test]
 fn sixteen_concurrent_passes_lose_nothing() {
     slow!();
-    let passes = share(16, 4);
+    let passes = 16;
     let mut stage = Stage::new("");
     streams(&stage, passes, 2);
     let server = HttpBackend::start(stage.repo.base());
@@ -63,7 +62,6 @@ fn sixteen_concurrent_passes_lose_nothing() {
 
 #[test]
 fn t26_thirty_two_concurrent_passes_of_ten_tags_lose_nothing() {
-    slow!();
     let passes = share(32, 4);
     let stage = Stage::new(TELL);
     streams(&stage, passes, 10);

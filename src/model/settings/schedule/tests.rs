@@ -252,6 +252,11 @@ fn syntax_unknown_to_crontab_is_rejected_by_name() {
         "60 * * * *",
         "invalid minute `60` — use numbers from 0 to 59, `*`, ranges such as `0-59` or steps such as `*/2`",
     );
+    // Day and weekday must both match.
+    refused(
+        "0 0 31 2 */2",
+        "`0 0 31 2 */2` never fires: these months do not have that day — write `never` to resolve it only on request",
+    );
     refused("0 22-2 * * *", "the range `22-2` is reversed — write two ranges: `22-23,0-2`");
     refused(
         "0 0 30 2 *",

@@ -85,7 +85,7 @@ impl Identity {
         Self::self_signed_until(name, key, names, now() + MONTH)
     }
 
-    /// The same, valid until a time in Unix seconds.
+    /// Creates one that is valid until a time in Unix seconds.
     pub(crate) fn self_signed_until(name: &str, key: SigningKey, names: &[&str], end: i64) -> Self {
         let mut extensions = vec![authority()];
         if !names.is_empty() {

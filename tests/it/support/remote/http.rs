@@ -259,8 +259,11 @@ fn backend(shared: &Shared, request: &Request) -> Vec<u8> {
             command.env(variable, value);
         }
     }
-    // It fails if a hook aborts it; its answer ends there.
-    let output = output_of(&mut command, &request.body).stdout;
+    let output = output_of(&mut command, &request.body);
+    // A hook may abort a push; its answer ends there.
+    let may_fail = request.target.ends_with("git-receive-pack");
+    assert!(output.status.success() || may_fail, "{}", String::from_utf8_lossy(&output.stderr));
+    let output = output.stdout;
     let split = output.windows(4).position(|window| window == b"\r\n\r\n").unwrap();
     let head = String::from_utf8_lossy(&output[..split]).into_owned();
     let body = &output[split + 4..];

@@ -1,31 +1,31 @@
-//! `WWW-Authenticate` of a 401, parsed leniently, as real registries write it.
+//! `WWW-Authenticate` of a 401, parsed leniently, as real servers write it.
 //!
 //! Pure: nothing is sent or trusted here. Sources: RFC 9110 section 11, RFC 6750 section 3, the Docker Registry v2
 //! token specification.
 
 use reqwest::header::{HeaderMap, WWW_AUTHENTICATE};
 
-use crate::http::quotable;
+use super::redact::quotable;
 
 /// Longest header that is parsed, in bytes.
 const HEADER_MAX: usize = 4096;
 
 /// One challenge: a scheme and its parameters; names and scheme are lower case.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Challenge {
-    pub(super) scheme: String,
+pub(crate) struct Challenge {
+    pub(crate) scheme: String,
     parameters: Vec<(String, String)>,
 }
 
 impl Challenge {
     /// Returns the first parameter `name`, which is lower case.
-    pub(super) fn get(&self, name: &str) -> Option<&str> {
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
         self.parameters.iter().find(|(found, _)| found == name).map(|(_, value)| value.as_str())
     }
 }
 
 /// Describes the header of a response without a usable challenge.
-pub(super) fn describe_unusable(headers: &HeaderMap) -> String {
+pub(crate) fn describe_unusable(headers: &HeaderMap) -> String {
     match headers.get_all(WWW_AUTHENTICATE).iter().next_back() {
         None => "without a `WWW-Authenticate` header".to_owned(),
         Some(header) => {
@@ -37,7 +37,7 @@ pub(super) fn describe_unusable(headers: &HeaderMap) -> String {
 
 /// Parses all challenges of a response. Unreadable parts are skipped: parameters are optional, an unquoted value ends at
 /// the next comma, and bytes that are not UTF-8 are replaced.
-pub(super) fn parse(headers: &HeaderMap) -> Vec<Challenge> {
+pub(crate) fn parse(headers: &HeaderMap) -> Vec<Challenge> {
     let mut found = Vec::new();
     for value in headers.get_all(WWW_AUTHENTICATE) {
         if value.len() <= HEADER_MAX {
