@@ -138,7 +138,7 @@ fn changes_are_ignored_or_held_by_their_class() {
     push(2, "1.1.0", 2);
     assert_eq!(outcomes(0), "updated updated updated");
     push(3, "2.0.0", 2);
-    assert_eq!(outcomes(4), "refused updated updated");
+    assert_eq!(outcomes(4), "held updated updated");
 }
 
 #[test]
