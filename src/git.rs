@@ -13,6 +13,7 @@ pub mod credential;
 mod error;
 mod local_state;
 mod lock_history;
+mod pack;
 mod proposal;
 mod push;
 mod remote;
@@ -146,18 +147,6 @@ pub struct NewCommit {
     pub sign: Option<Sign>,
     /// The commit as the forge created and signed it, if `sign` requires that.
     pub made: Option<SignedByForge>,
-}
-
-/// Sets libgit2's process-wide options: time limits of `git://`.
-#[allow(unsafe_code, reason = "libgit2 has no time limit unless this is set, and only statics set it")]
-fn limit_process(timeout: std::time::Duration) -> Result<(), git2::Error> {
-    let milliseconds = i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX);
-    // SAFETY: these statics are plain numbers. All remotes of a process are opened with the same values, so a race changes
-    // nothing.
-    unsafe {
-        git2::opts::set_server_timeout_in_milliseconds(milliseconds)?;
-        git2::opts::set_server_connect_timeout_in_milliseconds(milliseconds)
-    }
 }
 
 /// Prepares a run of `git`, with the configuration of the environment (git(1), `GIT_CONFIG_COUNT`).

@@ -1,27 +1,17 @@
 //! Pushes: one ref at a time, by compare-and-swap, and the decision whether a push that did not land may be repeated.
 
-use git2::{ErrorClass, ErrorCode, Oid, PushOptions};
+use git2::Oid;
 
 use super::error::shown;
 use super::transport::failure::{self, FailureOutlook};
-use super::transport::{CACHED_BRANCH, CACHED_STATE, Exchange, ServerRemote, StalledPushes, is_local, retries};
-use super::{GitError, PROPOSALS, Push};
+use super::transport::receive_pack::{PushCommand, PushError, PushReply};
+use super::transport::{CACHED_BRANCH, CACHED_STATE, Exchange, ServerRemote, StalledPushes, retries};
+use super::{GitError, PROPOSALS, Push, pack};
 
 /// Maximum number of consecutive pushes that fail without a change of the ref.
 const STALLED_MAX: u32 = 3;
 /// Maximum number if the server reports a locked ref: another push may be in progress, but a stale lock file looks alike.
 const LOCKED_MAX: u32 = 8;
-
-/// An update of one ref.
-#[derive(Clone, Copy)]
-struct RefUpdate<'a> {
-    reference: &'a str,
-    expected: Option<Oid>,
-    /// None deletes the ref.
-    new: Option<Oid>,
-    /// True if it need not be a fast-forward.
-    is_forced: bool,
-}
 
 impl ServerRemote {
     /// Updates `reference` from `expected`, or creates it, to `new`, whose only parent is `parent`.
@@ -32,13 +22,7 @@ impl ServerRemote {
         parent: Option<Oid>,
         new: Oid,
     ) -> Result<Push<Oid>, GitError> {
-        if let Some(parent) = parent {
-            // libgit2 finds what to send by walking back from `new`; the walk ends here.
-            self.cache.graft(&[parent.to_string()])?;
-        }
-        // The expected commit is compared in any case; without it as parent, the update is not a fast-forward.
-        let update = RefUpdate { reference, expected, new: Some(new), is_forced: expected != parent };
-        let outcome = self.update(update)?;
+        let outcome = self.update(PushCommand { reference, expected, new: Some(new) }, parent)?;
         if let Push::Landed(new) = &outcome {
             let name = match reference.strip_prefix("refs/heads/") {
                 Some(branch) if branch.starts_with(PROPOSALS) => format!("refs/cache/proposals/{branch}"),
@@ -53,30 +37,37 @@ impl ServerRemote {
 
     /// Deletes `reference`, if it is still at `expected`.
     pub(super) fn remove(&mut self, reference: &str, expected: Oid) -> Result<Push<Oid>, GitError> {
-        self.update(RefUpdate { reference, expected: Some(expected), new: None, is_forced: false })
+        self.update(PushCommand { reference, expected: Some(expected), new: None }, None)
     }
 
     /// Pushes one ref, and decides whether a push that did not land may be repeated: only if something changed, or may
     /// have.
-    fn update(&mut self, update: RefUpdate<'_>) -> Result<Push<Oid>, GitError> {
-        let RefUpdate { reference, expected, new, .. } = update;
+    fn update(&mut self, command: PushCommand<'_>, parent: Option<Oid>) -> Result<Push<Oid>, GitError> {
+        let PushCommand { reference, expected, new } = command;
         let exchange = Exchange::default();
         let mut next_pause = retries();
-        let mut result = self.send(update, &exchange);
+        let mut result = self.send(command, parent, &exchange);
         // If reading the list of refs failed, nothing was sent.
         while result.is_err() && !exchange.sent.get() {
             let Some(pause) = next_pause(&exchange) else { break };
             std::thread::sleep(pause);
             exchange.failure.clear();
-            result = self.send(update, &exchange);
+            result = self.send(command, parent, &exchange);
         }
+        let found = match &result {
+            Ok(PushReply::Stale(found)) => Some(*found),
+            _ => None,
+        };
+        let said = match &result {
+            Ok(PushReply::Rejected(message)) => Some(message.clone()),
+            _ => None,
+        };
         let landed = new.or(expected).unwrap_or(Oid::ZERO_SHA1);
         let outcome = self.outcome(reference, landed, result, &exchange)?;
-        let said = exchange.result.borrow().clone().flatten();
         match (&outcome, said) {
             (Push::Landed(_), _) => self.stalled = StalledPushes::default(),
             (Push::Moved, said) => {
-                self.explain(reference, expected, exchange.stale.get())?;
+                self.explain(reference, expected, found)?;
                 let (most, message) = match said {
                     Some(message) if !failure::means_locked(&message) => (STALLED_MAX, message),
                     Some(message) => (LOCKED_MAX, message),
@@ -96,8 +87,8 @@ impl ServerRemote {
     }
 
     /// Finds a lasting reason for a ref that cannot be created: another branch blocks its name, or the server hides it.
-    fn explain(&self, reference: &str, expected: Option<Oid>, found: Option<Oid>) -> Result<(), GitError> {
-        let found = found.map(|found| Some(found).filter(|found| *found != Oid::ZERO_SHA1));
+    /// `found` is the commit of the ref, unless it was not compared.
+    fn explain(&self, reference: &str, expected: Option<Oid>, found: Option<Option<Oid>>) -> Result<(), GitError> {
         if expected.is_some() && found != Some(None) {
             return Ok(());
         }
@@ -143,35 +134,12 @@ impl ServerRemote {
         Err(GitError::Failed { url: self.address.shown().to_owned(), reference: reference.to_owned(), reason })
     }
 
-    /// Pushes one ref.
-    fn send(&self, update: RefUpdate<'_>, exchange: &Exchange) -> Result<(), git2::Error> {
-        let RefUpdate { reference, expected, new, is_forced } = update;
-        let mut callbacks = self.callbacks(exchange);
-        callbacks.push_negotiation(move |updates| {
-            let expected = expected.unwrap_or(Oid::ZERO_SHA1);
-            let to = new.unwrap_or(Oid::ZERO_SHA1);
-            match updates {
-                [update] if update.src() == expected && update.dst() == to => {
-                    exchange.sent.set(true);
-                    return Ok(());
-                }
-                [update] => exchange.stale.set(Some(update.src())),
-                _ => exchange.stale.set(Some(Oid::ZERO_SHA1)),
-            }
-            Err(git2::Error::new(ErrorCode::NotFastForward, ErrorClass::Callback, "the ref has moved"))
-        });
-        callbacks.push_update_reference(move |name, status| {
-            if name == reference {
-                *exchange.result.borrow_mut() = Some(status.map(str::to_owned));
-            }
-            Ok(())
-        });
-        let mut options = PushOptions::new();
-        options.remote_callbacks(callbacks).packbuilder_parallelism(1);
-        let force = if is_forced { "+" } else { "" };
-        let new = new.map(|new| new.to_string()).unwrap_or_default();
-        let refspec = format!("{force}{new}:{reference}");
-        self.connect(exchange, |remote| remote.push(&[&refspec], Some(&mut options)))
+    /// Pushes one ref; the server has `parent`.
+    fn send(&self, command: PushCommand<'_>, parent: Option<Oid>, exchange: &Exchange) -> Result<PushReply, PushError> {
+        self.send_command(command, exchange, |style| match command.new {
+            Some(new) => pack::build(&self.cache.repository, parent, new, style),
+            None => Ok(Vec::new()),
+        })
     }
 
     /// Derives the outcome of a push.
@@ -179,7 +147,7 @@ impl ServerRemote {
         &self,
         reference: &str,
         new: Oid,
-        result: Result<(), git2::Error>,
+        result: Result<PushReply, PushError>,
         exchange: &Exchange,
     ) -> Result<Push<Oid>, GitError> {
         let refused = |message: &str| {
@@ -191,30 +159,25 @@ impl ServerRemote {
                 false => GitError::Refused { url, reference, reason },
             }
         };
-        if let Some(result) = exchange.result.borrow().as_ref() {
-            return match result {
-                None => Ok(Push::Landed(new)),
-                Some(message) if failure::means_moved(message) => Ok(Push::Moved),
-                Some(message) => Err(refused(message)),
-            };
-        }
-        let Err(error) = result else {
-            return Ok(Push::Unknown("the server did not report the result of the push".to_owned()));
+        let error = match result {
+            Ok(PushReply::Done) => return Ok(Push::Landed(new)),
+            Ok(PushReply::Stale(_)) => return Ok(Push::Moved),
+            Ok(PushReply::Rejected(message)) if failure::means_moved(&message) => return Ok(Push::Moved),
+            Ok(PushReply::Rejected(message)) => return Err(refused(&message)),
+            Ok(PushReply::Silent) => {
+                return Ok(Push::Unknown("the server did not report the result of the push".to_owned()));
+            }
+            Err(PushError::Pack(error)) => return Err(error),
+            Err(PushError::Wire(error)) => error,
         };
-        if exchange.stale.get().is_some() || error.code() == ErrorCode::NotFastForward {
-            return Ok(Push::Moved);
+        let url = self.address.shown().to_owned();
+        let reason = shown(&self.without_secrets(&error.to_string()));
+        match exchange.failure.get() {
+            Some(failure) if !exchange.sent.get() || failure.outlook == FailureOutlook::Answered => Err(failure.error),
+            Some(failure) => Ok(Push::Unknown(shown(&self.without_secrets(&reason_of(&failure.error))))),
+            None if !exchange.sent.get() => Err(GitError::Unreachable { url, reason }),
+            None => Ok(Push::Unknown(reason)),
         }
-        if error.message().contains("unpacking the sent packfile failed") {
-            return Err(refused("unpacking failed"));
-        }
-        let failure = exchange.failure.get();
-        let is_definite =
-            failure.as_ref().map_or_else(|| is_local(&error), |failure| failure.outlook == FailureOutlook::Answered);
-        if !exchange.sent.get() || is_definite {
-            return Err(self.failed(&error, exchange));
-        }
-        let reason = failure.map_or_else(|| error.message().to_owned(), |failure| reason_of(&failure.error));
-        Ok(Push::Unknown(shown(&self.without_secrets(&reason))))
     }
 }
 

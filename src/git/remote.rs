@@ -25,7 +25,7 @@ use super::sign::{Signer, SigningKeySource};
 use super::transport::{AdvertisedRefs, FetchRequest, GitConfiguration, ServerRemote};
 use super::tree::{ObjectStore, TreeLeaf};
 use super::url_config;
-use super::{CommitId, GitError, NewCommit, Push, RemoteTips, RepoFile, RootFiles, TipLock, limit_process};
+use super::{CommitId, GitError, NewCommit, Push, RemoteTips, RepoFile, RootFiles, TipLock};
 use crate::formats::path::FilePath;
 use crate::model::image::{Digest, TagId};
 use crate::model::lock;
@@ -78,7 +78,6 @@ impl Remote {
         let url = config.as_ref().map_or_else(|| url.clone(), |config| url_config::instead_of(config, &url));
         let address = RemoteAddress::parse(&url)?;
         let root = RepoPath::parse(&root)?;
-        limit_process(timeout)?;
         let local_state = LocalState::new(&state, address.url());
         let signing = credentials.signing.clone();
         let directory = match &address.route {

@@ -1,12 +1,14 @@
 //! A remote on a server: one connection to list and fetch refs, one to push, each with limits of time and size.
 //!
-//! A push names the expected commit of its ref and is not sent if the server has another one. libgit2 reports a refused
-//! push as a success; only the callback of the ref has the result.
+//! A push names the expected commit of its ref and is not sent if the server has another one.
 
+mod daemon;
 pub(super) mod failure;
 mod http;
 mod local;
+mod packet;
 mod process;
+pub(super) mod receive_pack;
 mod ssh;
 mod wire;
 
@@ -26,6 +28,7 @@ use super::error::{local, shown};
 use super::{GitError, PROPOSALS, STATE_REF};
 use crate::http::HttpLimits;
 use crate::system::clock::Stopwatch;
+use daemon::DaemonRemote;
 use failure::{EXCHANGE_FACTOR, FailureSlot, WireFailure};
 use http::SmartHttp;
 use local::LocalProgram;
@@ -47,8 +50,7 @@ pub(super) struct ServerRemote {
     pub(super) cache: GitCache,
     pub(super) sources: GitCredentialSources,
     pub(super) timeout: Duration,
-    /// None for `git://`, which libgit2 speaks itself.
-    wire: Option<Arc<Wire>>,
+    wire: Arc<Wire>,
     pub(super) stalled: StalledPushes,
 }
 
@@ -88,10 +90,6 @@ pub(super) struct Exchange {
     pub(super) failure: FailureSlot,
     /// The server's output.
     pub(super) output: RefCell<String>,
-    /// The result for the ref: no message means success.
-    pub(super) result: RefCell<Option<Option<String>>>,
-    /// The ref is not at the expected commit, but at this one; zero if it does not exist.
-    pub(super) stale: Cell<Option<Oid>>,
     /// The push was sent, or may have been.
     pub(super) sent: Cell<bool>,
     pub(super) too_large: Cell<bool>,
@@ -113,18 +111,18 @@ impl ServerRemote {
         let GitConfiguration { config, checkout } = git;
         let program = |program| Wire::Program(ProgramRemote { program, silence: timeout });
         let wire = match &address.route {
-            RemoteRoute::Directory(path) => Some(program(RemoteProgram::Local(LocalProgram { path: path.clone() }))),
+            RemoteRoute::Directory(path) => program(RemoteProgram::Local(LocalProgram { path: path.clone() })),
             RemoteRoute::Server(RemoteScheme::Ssh) => {
-                Some(program(RemoteProgram::Ssh(SshProgram::new(&address, &sources, config.as_ref())?)))
+                program(RemoteProgram::Ssh(SshProgram::new(&address, &sources, config.as_ref())?))
             }
             RemoteRoute::Server(RemoteScheme::Https | RemoteScheme::Http) => {
                 let logins = GitLogins::new(&address, &sources, checkout, timeout);
-                Some(Wire::Http(SmartHttp::new(&address, &sources, config.as_ref(), logins, timeout)?))
+                Wire::Http(SmartHttp::new(&address, &sources, config.as_ref(), logins, timeout)?)
             }
-            RemoteRoute::Server(RemoteScheme::Git) => None,
+            RemoteRoute::Server(RemoteScheme::Git) => Wire::Daemon(DaemonRemote::new(&address, timeout)),
         };
         wire::register()?;
-        let (wire, stalled) = (wire.map(Arc::new), StalledPushes::default());
+        let (wire, stalled) = (Arc::new(wire), StalledPushes::default());
         Ok(Self { address, cache, sources, timeout, wire, stalled })
     }
 
@@ -152,14 +150,13 @@ impl ServerRemote {
     }
 
     /// Calls `act` with libgit2's remote, whose address means this one.
-    pub(super) fn connect<T, E: From<git2::Error>>(
+    fn connect<T, E: From<git2::Error>>(
         &self,
         exchange: &Exchange,
         act: impl FnOnce(&mut git2::Remote<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
-        let url = if self.wire.is_some() { wire::URL } else { self.address.url() };
-        let _selection = self.wire.as_ref().map(|wire| SelectedRemote::of(wire, &exchange.failure));
-        act(&mut self.cache.repository.remote_anonymous(url)?)
+        let _selection = SelectedRemote::of(&self.wire, &exchange.failure);
+        act(&mut self.cache.repository.remote_anonymous(wire::URL)?)
     }
 
     /// Lists the tips, and fetches what is not cached on the same connection.
@@ -258,9 +255,11 @@ impl ServerRemote {
 
     /// Appends what the server printed to its message about a push.
     pub(super) fn with_output(&self, message: &str, exchange: &Exchange) -> String {
-        match exchange.output.borrow().trim() {
-            "" => message.to_owned(),
-            output => format!("{message}: {output}"),
+        let output = exchange.output.borrow();
+        let lines: Vec<&str> = output.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+        match lines.is_empty() {
+            true => message.to_owned(),
+            false => format!("{message}: {}", lines.join("; ")),
         }
     }
 
@@ -270,9 +269,9 @@ impl ServerRemote {
             Some(token) => text.replace(token.reveal(), "***"),
             None => text,
         };
-        match self.wire.as_deref() {
-            Some(Wire::Http(http)) => http.redact(&text),
-            Some(Wire::Program(_)) | None => text,
+        match &*self.wire {
+            Wire::Http(http) => http.redact(&text),
+            Wire::Program(_) | Wire::Daemon(_) => text,
         }
     }
 
@@ -293,7 +292,7 @@ impl ServerRemote {
         }
     }
 
-    pub(super) fn callbacks<'h>(&self, exchange: &'h Exchange) -> RemoteCallbacks<'h> {
+    fn callbacks<'h>(&self, exchange: &'h Exchange) -> RemoteCallbacks<'h> {
         let mut callbacks = RemoteCallbacks::new();
         let (watch, limit) = (Stopwatch::start(), self.timeout * EXCHANGE_FACTOR);
         callbacks.transfer_progress(move |progress| {

@@ -71,7 +71,7 @@ impl ProgramRemote {
 }
 
 /// The command of a service (gitprotocol-pack(5), "SSH Transport").
-fn command_of(service: Service) -> &'static str {
+pub(super) fn command_of(service: Service) -> &'static str {
     match service {
         Service::UploadPackLs | Service::UploadPack => "upload-pack",
         Service::ReceivePackLs | Service::ReceivePack => "receive-pack",

@@ -1,14 +1,16 @@
-//! The transports under libgit2: it keeps objects, negotiation and the smart protocol (gitprotocol-pack(5)); the bytes
-//! travel through `http.rs`, `ssh.rs` and `local.rs`. Only `git://`, which needs no credentials, is left to libgit2.
+//! The transports: the bytes of the smart protocol (gitprotocol-pack(5)) travel through `http.rs`, `ssh.rs`, `local.rs` and
+//! `daemon.rs`. libgit2 fetches through them.
 //!
 //! libgit2 knows one address, [`URL`]; which remote it means is chosen by the thread that connects.
 
 use std::cell::RefCell;
+use std::io;
 use std::sync::{Arc, OnceLock};
 
 use git2::transport::{Service, SmartSubtransport, SmartSubtransportStream, Transport};
 use git2::{ErrorClass, ErrorCode};
 
+use super::daemon::DaemonRemote;
 use super::failure::FailureSlot;
 use super::http::SmartHttp;
 use super::process::ProgramRemote;
@@ -21,6 +23,29 @@ const SCHEME: &str = "pinstream";
 pub(super) enum Wire {
     Http(SmartHttp),
     Program(ProgramRemote),
+    Daemon(DaemonRemote),
+}
+
+impl Wire {
+    /// Returns whether each request needs a stream of its own.
+    pub(super) fn is_stateless(&self) -> bool {
+        matches!(self, Self::Http(_))
+    }
+
+    /// Opens the stream of a service.
+    pub(super) fn open(&self, service: Service, failure: &FailureSlot) -> io::Result<Box<dyn SmartSubtransportStream>> {
+        match self {
+            Self::Http(http) => Ok(Box::new(http.exchange(service, failure.clone()))),
+            Self::Program(program) => match program.start(service, failure.clone()) {
+                Ok(stream) => Ok(Box::new(stream)),
+                Err(error) => Err(failure.report(error)),
+            },
+            Self::Daemon(daemon) => match daemon.start(service, failure.clone()) {
+                Ok(stream) => Ok(Box::new(stream)),
+                Err(error) => Err(failure.report(error)),
+            },
+        }
+    }
 }
 
 thread_local! {
@@ -65,19 +90,12 @@ pub(super) fn register() -> Result<(), git2::Error> {
 fn connect(remote: &git2::Remote<'_>) -> Result<Transport, git2::Error> {
     let selected = SELECTED.with(|slot| slot.borrow().clone());
     let selected = selected.ok_or_else(|| failed("no remote is selected"))?;
-    let is_stateless = matches!(*selected.wire, Wire::Http(_));
-    Transport::smart(remote, is_stateless, selected)
+    Transport::smart(remote, selected.wire.is_stateless(), selected)
 }
 
 impl SmartSubtransport for Selected {
     fn action(&self, _: &str, service: Service) -> Result<Box<dyn SmartSubtransportStream>, git2::Error> {
-        match &*self.wire {
-            Wire::Http(http) => Ok(Box::new(http.exchange(service, self.failure.clone()))),
-            Wire::Program(program) => match program.start(service, self.failure.clone()) {
-                Ok(stream) => Ok(Box::new(stream)),
-                Err(failure) => Err(failed(&self.failure.report(failure).to_string())),
-            },
-        }
+        self.wire.open(service, &self.failure).map_err(|error| failed(&error.to_string()))
     }
 
     fn close(&self) -> Result<(), git2::Error> {
