@@ -7,7 +7,7 @@ pub mod real;
 mod remote_lock;
 pub mod repo;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::time::Duration;
 
@@ -17,9 +17,9 @@ use crate::forge::ForgeError;
 pub use crate::forge::ProposeResult;
 use crate::formats::path::FilePath;
 use crate::git::{CommitId, GitError, ProposalBranch, Push, RepoFile, RootFiles, TipLock};
-pub use crate::git::{NewCommit, RemoteTips};
+pub use crate::git::{HistoryFacts, HistoryQuery, NewCommit, RemoteTips};
 use crate::hook::{HookResult, HookRun};
-use crate::model::image::{Digest, ImageRef, Repository, TagId, TagName};
+use crate::model::image::{Digest, ImageRef, Repository, TagName};
 use crate::model::settings::publish::Publish;
 use crate::model::settings::remote::RemoteSettings;
 use crate::model::settings::{Settings, Sign};
@@ -86,12 +86,8 @@ pub trait Git {
     /// Lists the regular files of the root at `commit` that match one of `patterns`.
     fn paths(&self, commit: &CommitId, patterns: &[FilePath]) -> impl Future<Output = Result<Vec<String>, GitError>>;
 
-    /// Returns the tags whose update to the candidate was reverted in the history of `tip`; `None` without history.
-    fn reverted(
-        &self,
-        tip: &CommitId,
-        candidates: &BTreeMap<TagId, Digest>,
-    ) -> impl Future<Output = Result<Option<BTreeSet<TagId>>, GitError>>;
+    /// Answers a question about the history of `tip`.
+    fn history(&self, tip: &CommitId, query: &HistoryQuery) -> impl Future<Output = Result<HistoryFacts, GitError>>;
 
     /// Reads the commits at the tips of proposal branches.
     fn proposal_branches(

@@ -25,14 +25,14 @@ mod tree;
 mod url_config;
 pub mod work_tree;
 
-use std::collections::BTreeMap;
-use std::fmt;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub use error::GitError;
 pub use remote::forge_commit::{SignedByForge, StagedCommit};
 pub use remote::proposals::{PROPOSALS, ProposalBranch};
 pub use remote::{Remote, RemoteSetup};
 
+use crate::model::image::{Digest, TagId};
 use crate::model::settings::{Author, Sign};
 use crate::system::environment;
 use crate::system::program::Program;
@@ -43,24 +43,7 @@ pub const SILENCE: std::time::Duration = std::time::Duration::from_secs(60);
 /// The ref with the state that passes share.
 pub const STATE_REF: &str = "refs/pinstream/state";
 
-/// The object id of a commit, in hexadecimal.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct CommitId(pub String);
-
-impl CommitId {
-    /// Returns the first nine digits, for messages.
-    pub fn short(&self) -> &str {
-        self.0.get(..9).unwrap_or(&self.0)
-    }
-}
-
-impl fmt::Display for CommitId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-pub use crate::model::RootFiles;
+pub use crate::model::{CommitId, RootFiles};
 
 /// One plain file of a commit.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -96,6 +79,24 @@ pub struct RemoteTips {
     pub default: Option<String>,
     /// The tips of proposal branches by name.
     pub proposals: BTreeMap<String, CommitId>,
+}
+
+/// A question about the history of a branch.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HistoryQuery {
+    /// Updates that may have been reverted: the new digest, by tag.
+    pub candidates: BTreeMap<TagId, Digest>,
+    /// Commits that the branch contained.
+    pub landed: BTreeSet<CommitId>,
+}
+
+/// The answer to a [`HistoryQuery`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HistoryFacts {
+    /// The candidates that were reverted; `None` if the history is missing or incomplete.
+    pub reverted: Option<BTreeSet<TagId>>,
+    /// The landed commits that are certainly not on the branch any more.
+    pub lost: BTreeSet<CommitId>,
 }
 
 /// The lock at the tip of a branch.

@@ -174,11 +174,13 @@ pub async fn reconcile<W: World>(world: &W, request: &Request) -> Result<Report,
     request.check_policy()?;
     let mut retry = Retry::of(request.shard);
     let mut facts = Facts::default();
+    let mut notes = Vec::new();
     loop {
         let Some((mut snapshot, mut state)) = load::load(world, request, &mut facts.definitions).await? else {
             retry.back_off(world, "the state ref moved").await?;
             continue;
         };
+        notes.append(&mut state.notes);
         facts = gather::gather(world, request, &mut snapshot, &state, facts).await?;
         let decision = decide::decide(request, &snapshot, &facts)?;
         let diffs = image_diffs::compare_changes(world, request.resolve, &decision.changes, &facts.images).await;
@@ -192,6 +194,7 @@ pub async fn reconcile<W: World>(world: &W, request: &Request) -> Result<Report,
             }
         };
         let mut report = record::report(attempt, &landed);
+        report.notes.append(&mut notes);
         if request.effect == Effect::Land {
             report.errors.extend(record::record(world, attempt, &landed, &mut state).await);
             let tip = landed.tip(&snapshot);

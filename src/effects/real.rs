@@ -1,6 +1,6 @@
 //! The real world: registries over the network, a Git remote or a work tree, a forge, and hooks as processes.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -9,10 +9,13 @@ use jiff::Timestamp;
 use crate::forge::{self, ForgeError};
 use crate::formats::path::FilePath;
 use crate::git::work_tree::WorkTree;
-use crate::git::{CommitId, GitError, ProposalBranch, Push, Remote, RepoFile, RootFiles, TipLock, checkout};
+use crate::git::{
+    CommitId, GitError, HistoryFacts, HistoryQuery, ProposalBranch, Push, Remote, RepoFile, RootFiles, TipLock,
+    checkout,
+};
 use crate::hook::{self, HookEnv, HookResult, HookRun};
 use crate::http::Proxies;
-use crate::model::image::{Digest, ImageRef, RegistryHost, Repository, TagId, TagName};
+use crate::model::image::{Digest, ImageRef, RegistryHost, Repository, TagName};
 use crate::model::settings::policy::Policy;
 use crate::model::settings::publish::Publish;
 use crate::model::settings::remote::RemoteSettings;
@@ -157,17 +160,15 @@ impl Git for RealWorld {
         self.read(move |remote| remote.paths(&commit, &of_remote), |tree| tree.paths(patterns)).await
     }
 
-    async fn reverted(
-        &self,
-        tip: &CommitId,
-        candidates: &BTreeMap<TagId, Digest>,
-    ) -> Result<Option<BTreeSet<TagId>>, GitError> {
-        let (tip, of_remote) = (tip.clone(), candidates.clone());
+    async fn history(&self, tip: &CommitId, query: &HistoryQuery) -> Result<HistoryFacts, GitError> {
+        let (tip, of_remote) = (tip.clone(), query.clone());
         let of_tree = |tree: &WorkTree| match checkout::discover(&tree.0) {
-            Ok(Some(checkout)) => checkout.reverted(candidates),
-            Ok(None) | Err(_) => Ok(None),
+            Ok(Some(checkout)) => {
+                Ok(HistoryFacts { reverted: checkout.reverted(&query.candidates)?, ..HistoryFacts::default() })
+            }
+            Ok(None) | Err(_) => Ok(HistoryFacts::default()),
         };
-        self.read(move |remote| remote.reverted(&tip, &of_remote), of_tree).await
+        self.read(move |remote| remote.history(&tip, &of_remote), of_tree).await
     }
 
     async fn proposal_branches(

@@ -127,6 +127,18 @@ pub(super) fn reverted(
     Ok(is_complete.then_some(reverted))
 }
 
+/// Returns whether the history of `tip` contains `commit`; `None` if the repository lacks a part of it.
+pub(super) fn contains(repository: &Repository, tip: Oid, commit: Oid) -> Option<bool> {
+    if repository.is_shallow() || repository.find_commit(tip).is_err() {
+        return None;
+    }
+    if tip == commit {
+        return Some(true);
+    }
+    // A commit that is missing here is not an ancestor of one whose history is complete.
+    repository.find_commit(commit).map_or(Some(false), |_| repository.graph_descendant_of(tip, commit).ok())
+}
+
 /// Parses an earlier lock; a malformed one counts as empty.
 fn read(bytes: Vec<u8>) -> Lock {
     let text = String::from_utf8(bytes).unwrap_or_default();

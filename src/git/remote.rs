@@ -6,7 +6,7 @@ pub(super) mod forge_commit;
 pub(super) mod proposals;
 mod state_ref;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,9 +25,10 @@ use super::sign::{Signer, SigningKeySource};
 use super::transport::{AdvertisedRefs, FetchRequest, GitConfiguration, ServerRemote};
 use super::tree::{ObjectStore, TreeLeaf};
 use super::url_config;
-use super::{CommitId, GitError, NewCommit, Push, RemoteTips, RepoFile, RootFiles, TipLock};
+use super::{
+    CommitId, GitError, HistoryFacts, HistoryQuery, NewCommit, Push, RemoteTips, RepoFile, RootFiles, TipLock,
+};
 use crate::formats::path::FilePath;
-use crate::model::image::{Digest, TagId};
 use crate::model::lock;
 use crate::model::settings::{Author, Sign, SigningKeyKind};
 use state_ref::StateRefTip;
@@ -176,22 +177,28 @@ impl Remote {
         self.with_commit(commit, |objects, id| objects.matching_files(id, &root, patterns))
     }
 
-    /// Returns the tags whose change to the digest in `candidates` was reverted in the history of `tip`; none if that
-    /// history is not available.
+    /// Answers a question about the history of `tip`, from a repository of this machine that has it; the server is asked
+    /// only for landed commits.
     ///
     /// # Errors
     /// If the history cannot be read.
-    pub fn reverted(
-        &self,
-        tip: &CommitId,
-        candidates: &BTreeMap<TagId, Digest>,
-    ) -> Result<Option<BTreeSet<TagId>>, GitError> {
+    pub fn history(&self, tip: &CommitId, query: &HistoryQuery) -> Result<HistoryFacts, GitError> {
         let tip = Oid::from_str(&tip.0)?;
         // The cache contains no history.
-        match self.directory.as_ref().or(self.checkout.as_ref()).map(Repository::open) {
-            Some(Ok(repository)) => lock_history::reverted(&repository, tip, &self.root, candidates),
-            Some(Err(_)) | None => Ok(None),
+        let local = self.directory.as_ref().or(self.checkout.as_ref()).and_then(|path| Repository::open(path).ok());
+        let reverted = match &local {
+            Some(repository) => lock_history::reverted(repository, tip, &self.root, &query.candidates)?,
+            None => None,
+        };
+        let mut lost = BTreeSet::new();
+        for landed in &query.landed {
+            let commit = Oid::from_str(&landed.0)?;
+            let known = local.as_ref().and_then(|repository| lock_history::contains(repository, tip, commit));
+            if known.or_else(|| self.server.contains(tip, commit)) == Some(false) {
+                lost.insert(landed.clone());
+            }
         }
+        Ok(HistoryFacts { reverted, lost })
     }
 
     /// Checks that commits can be signed: finds the key and signs a test text.

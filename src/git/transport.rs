@@ -2,6 +2,7 @@
 //!
 //! A push names the expected commit of its ref and is not sent if the server has another one.
 
+mod containment;
 mod daemon;
 pub(super) mod failure;
 mod http;

@@ -77,7 +77,7 @@ pub async fn record<W: World>(
     let reverted = facts.reverted.iter().flatten().chain(&landed.proposals.declined);
     let record = PassRecord {
         due,
-        landed: landed.is_ours().then(|| (base, decision.lock(&root.lock))),
+        landed: landed.is_ours().then(|| (base, decision.lock(&root.lock), landed.tip(snapshot))),
         // With a history, reverts are found there and landed changes need not be recorded.
         history: if facts.reverted.is_some() { HistoryAccess::Available } else { HistoryAccess::Unavailable },
         reverted: reverted.map(|(id, digest)| (id.clone(), digest.clone())).collect(),

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use crate::effects::{RefUpdate, RemoteTips, World};
+use crate::effects::{HistoryQuery, RefUpdate, RemoteTips, World};
 use crate::git::{CommitId, Push};
 use crate::model::image::{Digest, TagId};
 use crate::model::lock::Lock;
@@ -27,14 +27,16 @@ pub struct StateStore {
     pub state: State,
     /// Set if the state may be newer than the branch tip in use.
     pub is_newer: bool,
+    /// Notes for the report.
+    pub notes: Vec<String>,
 }
 
 /// Results of a pass that the next one needs.
 pub struct PassRecord<'a> {
     /// Times of the schedules, if this was a scheduled pass over the whole root or shard.
     pub due: Option<DueRecord>,
-    /// The lock before and after the commit of this pass.
-    pub landed: Option<(&'a Lock, &'a Lock)>,
+    /// The lock before and after the commit of this pass, and that commit.
+    pub landed: Option<(&'a Lock, &'a Lock, CommitId)>,
     /// Set if the history of the branch was available.
     pub history: HistoryAccess,
     /// Digests that people reverted or declined.
@@ -70,7 +72,7 @@ impl DueRecord {
 impl StateStore {
     /// Returns the empty state of a pass that lands nothing on a remote.
     pub fn none(tips: &RemoteTips) -> Self {
-        Self { branch: tips.branch.clone(), commit: None, state: State::default(), is_newer: false }
+        Self { branch: tips.branch.clone(), commit: None, state: State::default(), is_newer: false, notes: Vec::new() }
     }
 
     /// Reads the state at `tips`.
@@ -80,7 +82,7 @@ impl StateStore {
     pub async fn read<W: World>(world: &W, tips: &RemoteTips) -> Result<Self, PassError> {
         let state = world.read_state(&tips.branch, tips.state.as_ref()).await?;
         // Remotes list branches before the state ref, so the state can be newer.
-        Ok(Self { branch: tips.branch.clone(), commit: tips.state.clone(), state, is_newer: true })
+        Ok(Self { branch: tips.branch.clone(), commit: tips.state.clone(), state, is_newer: true, notes: Vec::new() })
     }
 
     /// Initialises new hooks with the lock at the tip: they run for what lands from now on. This happens before anything
@@ -116,7 +118,12 @@ impl StateStore {
         tips: &RemoteTips,
         lock: &Lock,
     ) -> Result<bool, PassError> {
-        let memory = self.state.memory.after_reading(lock);
+        let landed = self.state.memory.commits_of_missing(lock);
+        let lost = match landed.is_empty() {
+            true => landed,
+            false => world.history(&tips.tip, &HistoryQuery { landed, ..HistoryQuery::default() }).await?.lost,
+        };
+        let memory = self.state.memory.after_reading(lock, &lost);
         if memory == self.state.memory {
             return Ok(true);
         }
@@ -124,6 +131,14 @@ impl StateStore {
         if world.tips(Some(&self.branch)).await?.tip != tips.tip {
             return Ok(false);
         }
+        let branch = &self.branch;
+        let note = |commit: &CommitId| {
+            format!(
+                "`{branch}` no longer contains {}, which pinstream landed; its changes are decided again",
+                commit.short()
+            )
+        };
+        self.notes.extend(lost.iter().map(note));
         self.replace(world, State { memory, ..self.state.clone() }).await
     }
 
@@ -139,8 +154,8 @@ impl StateStore {
         }
         let next = |state: &State| {
             let mut memory = state.memory.after_pass(is_resolved, soaking, *now).after_reverts(reverted);
-            if let Some((old, new)) = landed {
-                memory = memory.after_landing(old, new, *history);
+            if let Some((old, new, commit)) = landed {
+                memory = memory.after_landing(old, new, commit, *history);
             }
             let next = State { memory, ..state.clone() };
             match due {

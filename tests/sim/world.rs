@@ -11,14 +11,14 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::effects::{
-    Clock, Forge, ForgeProposal, Git, Hooks, NewCommit, Progress, ProposalDraft, ProposeResult, RefUpdate, Registries,
-    RemoteTips,
+    Clock, Forge, ForgeProposal, Git, HistoryFacts, HistoryQuery, Hooks, NewCommit, Progress, ProposalDraft,
+    ProposeResult, RefUpdate, Registries, RemoteTips,
 };
 use crate::forge::ForgeError;
 use crate::formats::path::FilePath;
 use crate::git::{CommitId, GitError, ProposalBranch, Push, RepoFile, RootFiles, TipLock};
 use crate::hook::{HookExit, HookResult, HookRun};
-use crate::model::image::{Digest, ImageRef, Repository, TagId, TagName};
+use crate::model::image::{Digest, ImageRef, Repository, TagName};
 use crate::model::lock::diff::changes;
 use crate::model::lock::encode::encode;
 use crate::model::root::Root;
@@ -257,9 +257,16 @@ impl Git for SimWorld {
         self.ask(|inner| inner.commits[at].files.keys().filter(is_meant).cloned().collect()).await
     }
 
-    async fn reverted(&self, _: &CommitId, _: &BTreeMap<TagId, Digest>) -> Result<Option<BTreeSet<TagId>>, GitError> {
-        // There is no history; the state has to be sufficient.
-        Ok(None)
+    async fn history(&self, tip: &CommitId, query: &HistoryQuery) -> Result<HistoryFacts, GitError> {
+        // There is no history of locks; the state has to be sufficient.
+        let tip = place(tip);
+        let is_lost = |inner: &mut Inner| {
+            let history = std::iter::successors(Some(tip), |at| inner.commits[*at].parent);
+            let history: BTreeSet<usize> = history.collect();
+            let contains = |commit: &CommitId| history.contains(&place(commit));
+            query.landed.iter().filter(|commit| !contains(commit)).cloned().collect()
+        };
+        Ok(HistoryFacts { reverted: None, lost: self.ask(is_lost).await? })
     }
 
     async fn proposal_branches(

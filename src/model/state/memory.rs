@@ -3,14 +3,15 @@
 //!
 //! Pure. All times are our own; none comes from a registry.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::model::CommitId;
 use crate::model::image::{Digest, TagId};
-use crate::model::lock::Lock;
 use crate::model::lock::diff::{ChangeKind, changes};
+use crate::model::lock::{Lock, Pin};
 
 /// The number of reverted digests kept per tag.
 const REVERTED_MAX: usize = 20;
@@ -42,6 +43,16 @@ pub struct LandedChange {
     pub from: Digest,
     /// The new digest.
     pub to: Digest,
+    /// The commit, or a later one that contains it; `None` in a state of pinstream 0.1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<CommitId>,
+}
+
+impl LandedChange {
+    /// Returns whether a pin is back at the digest before this change, and not by an update of pinstream.
+    fn is_undone(&self, pin: &Pin) -> bool {
+        self.from == pin.digest && !pin.previous.contains(&self.to)
+    }
 }
 
 /// Availability of the branch's history.
@@ -67,17 +78,24 @@ impl TagMemory {
         self.reverted.get(id).is_some_and(|digests| digests.contains(digest))
     }
 
+    /// Returns the commits of the changes that are not in `lock` any more: reverted, or lost with their commit.
+    pub fn commits_of_missing(&self, lock: &Lock) -> BTreeSet<CommitId> {
+        let missing =
+            self.landed.iter().filter(|(id, change)| lock.pins.get(id).is_some_and(|pin| change.is_undone(pin)));
+        missing.filter_map(|(_, change)| change.commit.clone()).collect()
+    }
+
     /// Updates the memory from the lock on the branch. A tag back at the digest before our last change, whose pin does
-    /// not list that change in `previous`, was reverted. A tag that someone set to a reverted digest accepts it again.
-    pub fn after_reading(&self, lock: &Lock) -> Self {
+    /// not list that change in `previous`, was reverted, unless the commit of the change is `lost`: then the branch was
+    /// reset, and the change is decided again. A tag that someone set to a reverted digest accepts it again.
+    pub fn after_reading(&self, lock: &Lock, lost: &BTreeSet<CommitId>) -> Self {
         let mut next = self.clone();
         for (id, pin) in &lock.pins {
-            if let Some(LandedChange { from, to }) = self.landed.get(id)
-                && *from == pin.digest
-                && !pin.previous.contains(to)
-            {
+            if let Some(change) = self.landed.get(id).filter(|change| change.is_undone(pin)) {
                 next.landed.remove(id);
-                next.add_reverted(id, to);
+                if !change.commit.as_ref().is_some_and(|commit| lost.contains(commit)) {
+                    next.add_reverted(id, &change.to);
+                }
             }
             if let Some(reverted) = next.reverted.get_mut(id) {
                 reverted.retain(|digest| *digest != pin.digest);
@@ -121,9 +139,9 @@ impl TagMemory {
         }
     }
 
-    /// Updates the memory after the changes from `old` to `new` landed. They are recorded only if no history is
-    /// available.
-    pub fn after_landing(&self, old: &Lock, new: &Lock, history: HistoryAccess) -> Self {
+    /// Updates the memory after the changes from `old` to `new` landed with `commit`. They are recorded only if no history
+    /// is available.
+    pub fn after_landing(&self, old: &Lock, new: &Lock, commit: &CommitId, history: HistoryAccess) -> Self {
         let mut next = self.clone();
         for one in changes(old, new) {
             match one.kind {
@@ -133,7 +151,8 @@ impl TagMemory {
                         reverted.retain(|digest| *digest != new.digest);
                     }
                     if history == HistoryAccess::Unavailable {
-                        next.landed.insert(one.tag, LandedChange { from: old.digest, to: new.digest });
+                        let commit = Some(commit.clone());
+                        next.landed.insert(one.tag, LandedChange { from: old.digest, to: new.digest, commit });
                     }
                 }
                 ChangeKind::Added { .. } | ChangeKind::Removed { .. } => {
@@ -164,42 +183,61 @@ mod tests {
         lock
     }
 
+    fn commit() -> CommitId {
+        CommitId("1".repeat(40))
+    }
+
+    /// No lost commit.
+    fn kept() -> BTreeSet<CommitId> {
+        BTreeSet::new()
+    }
+
     fn time(hour: u8) -> Timestamp {
         format!("2026-11-24T{hour:02}:00:00Z").parse().unwrap()
     }
 
     #[test]
     fn a_landed_change_is_not_a_revert() {
-        let memory = TagMemory::default().after_landing(&at(11), &at(12), HistoryAccess::Unavailable);
-        assert_eq!(memory.after_reading(&at(12)), memory);
+        let memory = TagMemory::default().after_landing(&at(11), &at(12), &commit(), HistoryAccess::Unavailable);
+        assert_eq!(memory.after_reading(&at(12), &kept()), memory);
         assert!(!memory.is_reverted(&id(), &digest(12)));
     }
 
     #[test]
     fn a_revert_counts_until_someone_sets_the_digest_again() {
-        let memory = TagMemory::default().after_landing(&at(11), &at(12), HistoryAccess::Unavailable);
-        let reverted = memory.after_reading(&at(11));
+        let memory = TagMemory::default().after_landing(&at(11), &at(12), &commit(), HistoryAccess::Unavailable);
+        let reverted = memory.after_reading(&at(11), &kept());
         assert!(reverted.is_reverted(&id(), &digest(12)));
-        assert_eq!(reverted.after_reading(&at(11)), reverted);
+        assert_eq!(reverted.after_reading(&at(11), &kept()), reverted);
         // A newer digest is another matter, and going on from it leaves the old one alone.
-        let newer = reverted.after_landing(&at(11), &at(13), HistoryAccess::Unavailable);
+        let newer = reverted.after_landing(&at(11), &at(13), &commit(), HistoryAccess::Unavailable);
         assert!(newer.is_reverted(&id(), &digest(12)) && !newer.is_reverted(&id(), &digest(13)));
-        assert!(!reverted.after_reading(&at(12)).is_reverted(&id(), &digest(12)));
+        assert!(!reverted.after_reading(&at(12), &kept()).is_reverted(&id(), &digest(12)));
     }
 
     #[test]
     fn a_move_of_ours_that_went_back_took_nothing_back() {
         // Another pass went back, and what it noted of that was overwritten by one that came late.
-        let memory = TagMemory::default().after_landing(&at(11), &at(12), HistoryAccess::Unavailable);
+        let memory = TagMemory::default().after_landing(&at(11), &at(12), &commit(), HistoryAccess::Unavailable);
         let mut back = at(11);
         back.pins.get_mut(&id()).unwrap().previous = vec![digest(12)];
-        assert!(memory.after_reading(&back).reverted.is_empty());
+        assert!(memory.after_reading(&back, &kept()).reverted.is_empty());
+    }
+
+    #[test]
+    fn l20_a_change_whose_commit_was_lost_is_not_a_revert() {
+        let memory = TagMemory::default().after_landing(&at(11), &at(12), &commit(), HistoryAccess::Unavailable);
+        assert!(memory.commits_of_missing(&at(12)).is_empty());
+        let lost = memory.commits_of_missing(&at(11));
+        assert_eq!(lost, [commit()].into());
+        assert_eq!(memory.after_reading(&at(11), &lost), TagMemory::EMPTY);
+        assert!(memory.after_reading(&at(11), &kept()).is_reverted(&id(), &digest(12)));
     }
 
     #[test]
     fn a_change_to_another_digest_is_not_a_revert() {
-        let memory = TagMemory::default().after_landing(&at(11), &at(12), HistoryAccess::Unavailable);
-        let after = memory.after_reading(&at(14));
+        let memory = TagMemory::default().after_landing(&at(11), &at(12), &commit(), HistoryAccess::Unavailable);
+        let after = memory.after_reading(&at(14), &kept());
         assert!(after.reverted.is_empty());
     }
 

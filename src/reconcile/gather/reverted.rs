@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::effects::Git;
+use crate::effects::{Git, HistoryQuery};
 use crate::git::GitError;
 use crate::model::adoption::AdoptionPolicy;
 use crate::model::image::{Digest, TagId};
@@ -29,11 +29,13 @@ pub async fn find<G: Git>(
         let is_held = candidate.content.is_none() || candidate.hold_reason(policy, id, tag, Some(pin)).is_some();
         (is_same && !is_held).then(|| (id.clone(), candidate.digest.clone()))
     };
-    let mut candidates: BTreeMap<TagId, Digest> = resolutions.iter().filter_map(adopted).collect();
+    let candidates: BTreeMap<TagId, Digest> = resolutions.iter().filter_map(adopted).collect();
     if candidates.is_empty() {
         return Ok(Some(candidates));
     }
-    let Some(reverted) = git.reverted(&snapshot.tips.tip, &candidates).await? else { return Ok(None) };
+    let query = HistoryQuery { candidates, ..HistoryQuery::default() };
+    let Some(reverted) = git.history(&snapshot.tips.tip, &query).await?.reverted else { return Ok(None) };
+    let mut candidates = query.candidates;
     candidates.retain(|id, _| reverted.contains(id));
     Ok(Some(candidates))
 }

@@ -1,6 +1,6 @@
 //! Pushes that a server refuses, hides or loses: a refusal is not a race, on every transport.
 
-use pinstream::git::{GitError, Push, STATE_REF};
+use pinstream::git::{GitError, HistoryQuery, Push, STATE_REF};
 
 use super::story::repository;
 use super::{Machine, change, files, now};
@@ -124,6 +124,36 @@ fn l17_a_server_that_fails_every_push_is_reported_after_three_attempts() {
     let error = remote.land("main", &change(&sight.tip, "one"), now()).unwrap_err();
     let GitError::Failed { reason, .. } = &error else { panic!("{error}") };
     assert!(reason.contains("did not change after 3 pushes") && reason.contains("a server-side hook"), "{reason}");
+}
+
+#[test]
+fn l20_a_commit_is_lost_only_if_the_branch_was_reset_to_before_it() {
+    on_both(|repo, machine| {
+        let mut remote = machine.open();
+        let base = remote.fetch_tips(None).unwrap().tip;
+        let Push::Landed(ours) = remote.land("main", &change(&base, "one"), now()).unwrap() else { panic!("moved") };
+        let is_lost = || {
+            let mut remote = machine.open();
+            let tip = remote.fetch_tips(None).unwrap().tip;
+            let query = HistoryQuery { landed: [ours.clone()].into(), ..HistoryQuery::default() };
+            !remote.history(&tip, &query).unwrap().lost.is_empty()
+        };
+        assert!(!is_lost());
+        repo.commit("main", &[("README.md", "later\n")]);
+        assert!(!is_lost());
+        // A revert keeps the commit in the history.
+        repo.commit("main", &[("pinstream.lock", "zero")]);
+        assert!(!is_lost());
+        repo.git(&["update-ref", "refs/heads/main", &base.0]);
+        assert!(is_lost());
+        repo.commit("main", &[("README.md", "another way\n")]);
+        assert!(is_lost());
+        let unrelated = repo.git(&["commit-tree", "-m", "unrelated", &format!("{base}^{{tree}}")]);
+        repo.git(&["update-ref", "refs/heads/main", &unrelated]);
+        assert!(is_lost());
+        repo.git(&["update-ref", "refs/heads/main", &ours.0]);
+        assert!(!is_lost());
+    });
 }
 
 #[test]

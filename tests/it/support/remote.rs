@@ -4,6 +4,8 @@
 //! 127.0.0.1 and stops when its value is dropped. No configuration of the machine or the user is read.
 
 pub(crate) mod daemon;
+pub(crate) mod dulwich;
+pub(crate) mod gitolite;
 pub(crate) mod http;
 pub(crate) mod ssh;
 

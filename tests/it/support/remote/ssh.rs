@@ -56,6 +56,20 @@ impl Sshd {
         server
     }
 
+    /// Accepts only these keys, each for one command.
+    pub(crate) fn force_commands(&self, commands: &[(&str, String)]) {
+        let line = |(key, command): &(&str, String)| {
+            let public = std::fs::read_to_string(self.file(&format!("{key}.pub"))).unwrap();
+            format!("command=\"{command}\",restrict {public}")
+        };
+        std::fs::write(self.file("authorized"), commands.iter().map(line).collect::<String>()).unwrap();
+    }
+
+    /// Port that it listens on.
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
     /// Writes `known_hosts` in the home, with the key in `public` for this server.
     pub(crate) fn trust(&self, public: &Path) {
         let text = std::fs::read_to_string(public).unwrap();
