@@ -11,6 +11,7 @@ pub mod checkout;
 pub mod create;
 pub mod credential;
 mod error;
+mod format;
 mod local_state;
 mod lock_history;
 mod pack;

@@ -62,8 +62,8 @@ pub struct ReconcileArgs {
 pub fn run(context: &CommandContext, args: &ReconcileArgs) -> Result<Exit, CliError> {
     event::check()?;
     let checkout = match checkout::discover(&context.directory) {
-        // With `--remote`, the owner of the checkout does not matter.
-        Err(GitError::Owner { .. }) if args.remote.is_some() => None,
+        // With `--remote`, the checkout does not matter.
+        Err(GitError::Owner { .. } | GitError::Format { .. }) if args.remote.is_some() => None,
         found => found?,
     };
     let (repo, request) = prepare(context, args, checkout.as_ref())?;

@@ -7,6 +7,7 @@ use git2::{ErrorCode, Oid, Repository};
 use jiff::Timestamp;
 
 use super::error::shown;
+use super::format;
 use super::lock_history::LockHistory;
 pub use super::lock_history::LockRevision;
 use super::repo_path::RepoPath;
@@ -49,12 +50,7 @@ pub fn discover(directory: &Path) -> Result<Option<Checkout>, GitError> {
     let repository = match Repository::discover(directory) {
         Ok(repository) => repository,
         Err(error) if error.code() == ErrorCode::NotFound => return Ok(None),
-        Err(error) if error.code() == ErrorCode::Owner => {
-            let has_git = |path: &&Path| path.join(".git").exists();
-            let top = directory.ancestors().find(has_git).unwrap_or(directory);
-            return Err(GitError::Owner { directory: shown(&top.display().to_string()) });
-        }
-        Err(error) => return Err(error.into()),
+        Err(error) => return Err(format::cannot_open(directory, &error)),
     };
     let Some(top) = repository.workdir().map(Path::to_owned) else { return Ok(None) };
     let inside = |path: &Path| Some(path.canonicalize().ok()?.strip_prefix(top.canonicalize().ok()?).ok()?.to_owned());

@@ -82,6 +82,16 @@ pub enum GitError {
         /// The cause.
         reason: String,
     },
+    /// The repository has a format that libgit2 does not read.
+    #[error("cannot read the repository `{directory}`: {reason}")]
+    Format {
+        /// Its directory.
+        directory: String,
+        /// The feature that is not supported.
+        reason: String,
+        /// The remedy.
+        help: String,
+    },
     /// A file is outside a sparse checkout, and not readable from the repository.
     #[error("`{path}` is outside the sparse checkout: {reason}")]
     LeftOut {
@@ -134,7 +144,9 @@ impl GitError {
             Self::Owner { directory } => {
                 return Some(format!("if you trust it, run `git config --global --add safe.directory {directory}`"));
             }
-            Self::LeftOut { help, .. } | Self::Signing { help, .. } => return Some(help.clone()),
+            Self::LeftOut { help, .. } | Self::Signing { help, .. } | Self::Format { help, .. } => {
+                return Some(help.clone());
+            }
             Self::State(_) => {
                 "use the newest pinstream with this remote; to discard the state, run `git push REMOTE :refs/pinstream/state`"
             }

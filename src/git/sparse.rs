@@ -5,8 +5,7 @@ use std::path::{Path, PathBuf};
 
 use git2::{ErrorCode, Index, IndexEntryExtendedFlag, Repository};
 
-use super::error::shown;
-use super::{GitError, RepoFile};
+use super::{GitError, RepoFile, format};
 
 /// The modes of plain files.
 const PLAIN: u32 = 0o100_644;
@@ -94,24 +93,20 @@ fn is_left_out(entry: &git2::IndexEntry) -> bool {
 
 /// Returns the error for a checkout that libgit2 cannot open, if it may be sparse.
 fn unreadable(root: &Path, error: &git2::Error) -> Option<GitError> {
-    let top = root.canonicalize().ok()?.ancestors().find(|path| path.join(".git").exists())?.to_owned();
-    let git = match std::fs::read_to_string(top.join(".git")) {
-        // A linked work tree (gitrepository-layout(5)).
-        Ok(text) => top.join(text.strip_prefix("gitdir:")?.trim()),
-        Err(_) => top.join(".git"),
-    };
-    let is_set = |name: &str| {
-        let text = std::fs::read_to_string(git.join(name)).unwrap_or_default().to_ascii_lowercase();
+    let top = format::top(&root.canonicalize().ok()?)?;
+    let is_set = |file: PathBuf| {
+        let text = std::fs::read_to_string(file).unwrap_or_default().to_ascii_lowercase();
         text.replace([' ', '\t'], "").contains("sparsecheckout=true")
     };
-    if !is_set("config") && !is_set("config.worktree") {
+    let directories = format::config_directories(&top);
+    if !directories.iter().any(|git| is_set(git.join("config")) || is_set(git.join("config.worktree"))) {
         return None;
     }
-    Some(match error.code() {
-        ErrorCode::Owner => GitError::Owner { directory: shown(&top.display().to_string()) },
-        _ => GitError::LeftOut {
+    Some(match format::cannot_open(&top, error) {
+        error @ GitError::Owner { .. } => error,
+        error => GitError::LeftOut {
             path: "streams".to_owned(),
-            reason: format!("the repository cannot be read: {}", shown(error.message())),
+            reason: error.to_string(),
             help: "run `git sparse-checkout disable`".to_owned(),
         },
     })

@@ -26,6 +26,7 @@ use super::branch::BranchName;
 use super::cache::GitCache;
 use super::credential::{GitCredentialSources, GitLogins};
 use super::error::{local, shown};
+use super::format;
 use super::{GitError, PROPOSALS, STATE_REF};
 use crate::http::HttpLimits;
 use crate::system::clock::Stopwatch;
@@ -289,7 +290,10 @@ impl ServerRemote {
         match exchange.failure.get() {
             Some(failure) => failure.error,
             None if is_local(error) => local(error),
-            None => GitError::Unreachable { url, reason: shown(&self.without_secrets(error.message())) },
+            None => format::of_remote(&url, error).unwrap_or_else(|| {
+                let reason = shown(&self.without_secrets(error.message()));
+                GitError::Unreachable { url, reason }
+            }),
         }
     }
 

@@ -9,6 +9,7 @@ mod describe;
 mod door;
 mod export;
 mod foreign;
+mod formats;
 mod from;
 mod graph;
 mod history;
