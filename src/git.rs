@@ -15,6 +15,7 @@ mod format;
 mod local_state;
 mod lock_history;
 mod pack;
+mod promisor;
 mod proposal;
 mod push;
 mod remote;
@@ -23,6 +24,7 @@ pub mod sign;
 mod sparse;
 mod transport;
 mod tree;
+mod tree_entry;
 mod url_config;
 pub mod work_tree;
 

@@ -24,6 +24,7 @@ use crate::model::stream::{Discovery, Tag, TagSource};
 use crate::system::clock;
 use crate::text::escape;
 
+use super::history::incomplete;
 use super::support::table::when;
 use super::{CliError, CommandContext, Exit};
 
@@ -57,7 +58,7 @@ pub fn run(context: &CommandContext, args: &DescribeArgs) -> Result<Exit, CliErr
     let describer = Describer {
         root: &root,
         drift: drift.map(|drift| (drift.tag.clone(), drift)).collect(),
-        provenance: provenance(&work_tree, &root, &names)?,
+        provenance: provenance(context, &work_tree, &root, &names)?,
         now: (!args.utc).then(clock::now),
     };
     let streams: Vec<String> = names.into_iter().map(|name| describer.stream(name)).collect();
@@ -97,21 +98,30 @@ fn not_found(root: &Root, arg: &str) -> CliError {
 }
 
 /// Finds the commits that introduced the digests of the streams; nothing outside a checkout with commits.
-fn provenance(work_tree: &WorkTree, root: &Root, names: &[&StreamName]) -> Result<DigestProvenance, CliError> {
+fn provenance(
+    context: &CommandContext,
+    work_tree: &WorkTree,
+    root: &Root,
+    names: &[&StreamName],
+) -> Result<DigestProvenance, CliError> {
     let Some(checkout) = checkout::discover(&work_tree.0)? else { return Ok(BTreeMap::new()) };
-    let committed = match checkout.commit("HEAD") {
-        Ok(_) => checkout.lock_history("HEAD", &checkout.prefix)?.next().transpose()?,
-        // A repository without a commit has no history.
-        Err(_) => None,
-    };
-    let Some(committed) = committed.map(|version| digests(&version.bytes)) else { return Ok(BTreeMap::new()) };
+    // A repository without a commit has no history.
+    if checkout.commit("HEAD").is_err() {
+        return Ok(BTreeMap::new());
+    }
+    let committed = checkout.lock_history("HEAD", &checkout.prefix)?.next().transpose()?;
+    let committed = committed.map(|version| digests(&version.bytes)).unwrap_or_default();
     let pins = root.lock.pins.iter().filter(|(id, _)| names.contains(&&id.stream));
     let wanted = pins.map(|(id, pin)| {
         // An uncommitted digest has no commit yet.
         let current = Some(&pin.digest).filter(|digest| committed.get(id) == Some(digest));
         (id.clone(), current.into_iter().chain(&pin.previous).cloned().collect())
     });
-    Ok(checkout.blame_lock("HEAD", &checkout.prefix, &wanted.collect(), digests)?)
+    let found = checkout.blame_lock("HEAD", &checkout.prefix, &wanted.collect(), digests)?;
+    if let Some(gap) = checkout.history_gap() {
+        writeln!(context.stderr(), "{}", incomplete(&gap))?;
+    }
+    Ok(found)
 }
 
 /// Returns the digests of an encoded lock; none if it cannot be parsed.

@@ -60,9 +60,8 @@ pub fn run(context: &CommandContext, args: &HistoryArgs) -> Result<Exit, CliErro
     for entries in history.tags.values_mut() {
         entries.truncate(limit);
     }
-    if checkout.is_some_and(|checkout| checkout.is_shallow()) {
-        let note = "note: the history is incomplete, because this clone is shallow; run `git fetch --unshallow`";
-        writeln!(context.stderr(), "{note}")?;
+    if let Some(gap) = checkout.and_then(|checkout| checkout.history_gap()) {
+        writeln!(context.stderr(), "{}", incomplete(&gap))?;
     }
     let mut out = context.stdout();
     if args.format == ListFormat::Json {
@@ -101,7 +100,12 @@ pub(super) fn trace_checkout(
         return Ok(PinHistory { complete: false, ..history });
     };
     let history = trace(lock, wanted, checkout.lock_history("HEAD", &checkout.prefix)?, enough)?;
-    Ok(PinHistory { complete: history.complete && !checkout.is_shallow(), ..history })
+    Ok(PinHistory { complete: history.complete && checkout.history_gap().is_none(), ..history })
+}
+
+/// Formats the note about a gap in the history.
+pub(super) fn incomplete(gap: &str) -> String {
+    format!("note: the history is incomplete, because {gap}")
 }
 
 /// Selects tags of the definitions and of the lock: a deleted tag has a history, too.

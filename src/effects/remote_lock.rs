@@ -66,9 +66,11 @@ fn failure(error: GitError) -> ResolveError {
         | GitError::Problems(_)
         | GitError::State(_)
         | GitError::Signing { .. } => FailureKind::Unsupported,
-        GitError::Unreachable { .. } | GitError::Refused { .. } | GitError::Failed { .. } | GitError::Local(_) => {
-            FailureKind::Network
-        }
+        GitError::Unreachable { .. }
+        | GitError::Refused { .. }
+        | GitError::Failed { .. }
+        | GitError::MissingObject(_)
+        | GitError::Local(_) => FailureKind::Network,
     };
     let help = match &error {
         GitError::Unauthorized { .. } => Some(

@@ -10,6 +10,7 @@ use super::error::shown;
 use super::format;
 use super::lock_history::LockHistory;
 pub use super::lock_history::LockRevision;
+use super::promisor::Promisor;
 use super::repo_path::RepoPath;
 use super::tree::ObjectStore;
 use super::{CommitId, GitError, RepoFile};
@@ -21,6 +22,7 @@ const COMMITS_MAX: usize = 100_000;
 /// A repository with a work tree.
 pub struct Checkout {
     repository: Repository,
+    promisor: Option<Promisor>,
     /// Top of the work tree.
     pub directory: PathBuf,
     /// Path from there to the directory it was discovered from; empty for the top.
@@ -63,7 +65,8 @@ pub fn discover(directory: &Path) -> Result<Option<Checkout>, GitError> {
     let followed = setting("merge").and_then(|name| name.strip_prefix("refs/heads/").map(str::to_owned));
     let url = remote_url(&repository, setting("remote"), &top);
     let branch = followed.or(current.clone());
-    Ok(Some(Checkout { directory: top, prefix, branch, url, repository }))
+    let promisor = Promisor::of(&repository);
+    Ok(Some(Checkout { directory: top, prefix, branch, url, repository, promisor }))
 }
 
 fn current_branch(repository: &Repository) -> Option<String> {
@@ -107,9 +110,20 @@ impl Checkout {
         }
     }
 
-    /// Returns whether its history is truncated, as by `git clone --depth`.
-    pub fn is_shallow(&self) -> bool {
-        self.repository.is_shallow()
+    /// Returns why the history that was read is incomplete, with the remedy; none if it is complete.
+    pub fn history_gap(&self) -> Option<String> {
+        let missing = self.promisor.as_ref().and_then(Promisor::failure).map(|reason| {
+            format!(
+                "objects are missing from this partial clone and cannot be fetched: {reason}; run the command again when the remote can be reached"
+            )
+        });
+        let shallow = || "this clone is shallow; run `git fetch --unshallow`".to_owned();
+        missing.or_else(|| self.repository.is_shallow().then(shallow))
+    }
+
+    /// Opens its objects; those that a partial clone lacks are fetched.
+    fn objects(&self) -> Result<ObjectStore<'_>, GitError> {
+        ObjectStore::of_clone(&self.repository, self.promisor.as_ref())
     }
 
     fn resolve(&self, revision: &str) -> Result<Oid, GitError> {
@@ -130,7 +144,7 @@ impl Checkout {
     /// If there is no such revision, or the path is not a plain file.
     pub fn file_at(&self, revision: &str, root: &str, path: &str) -> Result<Option<RepoFile>, GitError> {
         let path = RepoPath::parse(root)?.join(path)?;
-        ObjectStore::of(&self.repository)?.file(self.resolve(revision)?, &path)
+        self.objects()?.file(self.resolve(revision)?, &path)
     }
 
     /// Reads the lock of a root at a revision; none if there is none.
@@ -138,18 +152,26 @@ impl Checkout {
     /// # Errors
     /// If there is no such revision, or the lock cannot be read.
     pub fn lock_at(&self, revision: &str, root: &str) -> Result<Option<Vec<u8>>, GitError> {
-        let objects = ObjectStore::of(&self.repository)?;
-        let lock = objects.lock_id(self.resolve(revision)?, &RepoPath::parse(root)?)?;
-        lock.map(|id| objects.lock(id)).transpose()
+        self.objects()?.lock_at(self.resolve(revision)?, &RepoPath::parse(root)?)
     }
 
     /// Walks the versions of a root's lock, newest first, along the first parents of a revision. Each version comes once,
-    /// with the commit that introduced it.
+    /// with the commit that introduced it. The walk ends at a version that is missing, see [`Self::history_gap`].
     ///
     /// # Errors
-    /// If there is no such revision.
-    pub fn lock_history(&self, revision: &str, root: &str) -> Result<LockHistory<'_>, GitError> {
-        LockHistory::new(&self.repository, self.resolve(revision)?, RepoPath::parse(root)?, COMMITS_MAX)
+    /// If there is no such revision, or the lock there cannot be read.
+    pub fn lock_history(
+        &self,
+        revision: &str,
+        root: &str,
+    ) -> Result<impl Iterator<Item = Result<LockRevision, GitError>>, GitError> {
+        let (objects, tip, root) = (self.objects()?, self.resolve(revision)?, RepoPath::parse(root)?);
+        match objects.lock_at(tip, &root) {
+            Ok(_) | Err(GitError::MissingObject(_)) => {}
+            Err(error) => return Err(error),
+        }
+        let versions = LockHistory::new(objects, tip, root, COMMITS_MAX);
+        Ok(versions.take_while(|version| !matches!(version, Err(GitError::MissingObject(_)))))
     }
 
     /// Returns the tags whose change to the digest in `candidates` was reverted in the history of `HEAD`; none if the
@@ -159,7 +181,7 @@ impl Checkout {
     /// If the history cannot be read.
     pub fn reverted(&self, candidates: &BTreeMap<TagId, Digest>) -> Result<Option<BTreeSet<TagId>>, GitError> {
         let Ok(tip) = self.resolve("HEAD") else { return Ok(None) };
-        super::lock_history::reverted(&self.repository, tip, &RepoPath::parse(&self.prefix)?, candidates)
+        super::lock_history::reverted(self.objects()?, tip, &RepoPath::parse(&self.prefix)?, candidates)
     }
 
     /// Finds, for each tag and each of its `wanted` digests, the last commit that changed the tag to it. `read` returns the

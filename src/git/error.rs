@@ -82,6 +82,9 @@ pub enum GitError {
         /// The cause.
         reason: String,
     },
+    /// An object is missing from a partial clone, and cannot be fetched.
+    #[error("an object is missing from this partial clone: {0}")]
+    MissingObject(String),
     /// The repository has a format that libgit2 does not read.
     #[error("cannot read the repository `{directory}`: {reason}")]
     Format {
@@ -147,6 +150,7 @@ impl GitError {
             Self::LeftOut { help, .. } | Self::Signing { help, .. } | Self::Format { help, .. } => {
                 return Some(help.clone());
             }
+            Self::MissingObject(_) => "run the command again when the remote can be reached",
             Self::State(_) => {
                 "use the newest pinstream with this remote; to discard the state, run `git push REMOTE :refs/pinstream/state`"
             }

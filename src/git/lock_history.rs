@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use git2::{Oid, Repository};
+use git2::{Commit, Oid};
 use jiff::Timestamp;
 
 use super::error::shown;
@@ -19,6 +19,9 @@ use crate::text::diagnostics::SourceFile;
 const REVERT_COMMITS_MAX: usize = 10_000;
 /// The versions of the lock that are searched.
 const REVERT_VERSIONS_MAX: usize = 50;
+
+/// The versions after a missing one that are fetched with it.
+const AHEAD: usize = 63;
 
 /// One version of a lock, and the commit that introduced it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,28 +39,35 @@ pub struct LockRevision {
 }
 
 /// An iterator over the versions of a lock, newest first.
-pub struct LockHistory<'r> {
+pub(super) struct LockHistory<'r> {
     objects: ObjectStore<'r>,
     root: RepoPath,
+    at: LockWalk,
+}
+
+/// Position in a walk over first parents.
+#[derive(Clone, Copy)]
+struct LockWalk {
     next: Option<Oid>,
+    /// The commits that may still be read.
     left: usize,
 }
 
 impl<'r> LockHistory<'r> {
     /// Starts at `tip`, and walks at most `commits` first parents.
-    pub(super) fn new(repository: &'r Repository, tip: Oid, root: RepoPath, commits: usize) -> Result<Self, GitError> {
-        Ok(Self { objects: ObjectStore::of(repository)?, root, next: Some(tip), left: commits })
+    pub(super) fn new(objects: ObjectStore<'r>, tip: Oid, root: RepoPath, commits: usize) -> Self {
+        Self { objects, root, at: LockWalk { next: Some(tip), left: commits } }
     }
 
-    /// Walks to the commit that introduced the next version.
-    fn step(&mut self) -> Result<Option<LockRevision>, GitError> {
-        let Some(mut at) = self.next.take() else { return Ok(None) };
+    /// Walks to the commit that introduced the next version; returns it and the lock's blob.
+    fn advance(&self, walk: &mut LockWalk) -> Result<Option<(Commit<'r>, Oid)>, GitError> {
+        let Some(mut at) = walk.next.take() else { return Ok(None) };
         let mut lock = self.objects.lock_id(at, &self.root)?;
         loop {
             let commit = self.objects.repository.find_commit(at)?;
             // In a shallow clone, the oldest commit names a parent that is missing.
-            let parent = commit.parent_ids().next().filter(|parent| self.left > 0 && self.objects.odb.exists(*parent));
-            self.left = self.left.saturating_sub(1);
+            let parent = commit.parent_ids().next().filter(|parent| walk.left > 0 && self.objects.odb.exists(*parent));
+            walk.left = walk.left.saturating_sub(1);
             let before = match parent {
                 Some(parent) => {
                     // Most commits do not touch the root: then its directory is not even read.
@@ -72,22 +82,33 @@ impl<'r> LockHistory<'r> {
                 at = parent;
                 continue;
             }
-            self.next = parent;
-            let Some(blob) = lock else {
-                // The lock was removed here, or did not exist yet.
-                let Some(parent) = parent else { return Ok(None) };
-                (at, lock) = (parent, before);
-                continue;
-            };
-            let author = commit.author();
-            return Ok(Some(LockRevision {
-                commit: CommitId(at.to_string()),
-                author: shown(&String::from_utf8_lossy(author.name_bytes())),
-                time: Timestamp::from_second(author.when().seconds()).unwrap_or_default(),
-                proposal: super::proposal::proposal(&String::from_utf8_lossy(commit.message_bytes())),
-                bytes: self.objects.lock(blob)?,
-            }));
+            walk.next = parent;
+            match (lock, parent) {
+                (Some(blob), _) => return Ok(Some((commit, blob))),
+                // The lock was removed here.
+                (None, Some(parent)) => (at, lock) = (parent, before),
+                // The lock did not exist yet.
+                (None, None) => return Ok(None),
+            }
         }
+    }
+
+    fn step(&mut self) -> Result<Option<LockRevision>, GitError> {
+        let mut walk = self.at;
+        let Some((commit, blob)) = self.advance(&mut walk)? else { return Ok(None) };
+        self.at = walk;
+        if self.objects.lacks(blob) {
+            let ahead = std::iter::from_fn(|| Some(self.advance(&mut walk).ok()??.1));
+            self.objects.require(std::iter::once(blob).chain(ahead.take(AHEAD)))?;
+        }
+        let author = commit.author();
+        Ok(Some(LockRevision {
+            commit: CommitId(commit.id().to_string()),
+            author: shown(&String::from_utf8_lossy(author.name_bytes())),
+            time: Timestamp::from_second(author.when().seconds()).unwrap_or_default(),
+            proposal: super::proposal::proposal(&String::from_utf8_lossy(commit.message_bytes())),
+            bytes: self.objects.lock(blob)?,
+        }))
     }
 }
 
@@ -105,16 +126,16 @@ impl Iterator for LockHistory<'_> {
 /// # Errors
 /// If the history cannot be read.
 pub(super) fn reverted(
-    repository: &Repository,
+    objects: ObjectStore<'_>,
     tip: Oid,
     root: &RepoPath,
     candidates: &BTreeMap<TagId, Digest>,
 ) -> Result<Option<BTreeSet<TagId>>, GitError> {
-    if repository.is_shallow() || repository.find_commit(tip).is_err() {
+    if objects.repository.is_shallow() || objects.repository.find_commit(tip).is_err() {
         return Ok(None);
     }
     let mut is_complete = true;
-    let versions = LockHistory::new(repository, tip, root.clone(), REVERT_COMMITS_MAX)?.take(REVERT_VERSIONS_MAX);
+    let versions = LockHistory::new(objects, tip, root.clone(), REVERT_COMMITS_MAX).take(REVERT_VERSIONS_MAX);
     let locks = versions.map_while(|version| match version {
         Ok(version) => Some(read(version.bytes)),
         // A partial clone lacks the files of earlier commits.

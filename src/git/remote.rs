@@ -133,8 +133,7 @@ impl Remote {
     pub fn lock_at_tip(&mut self, branch: Option<&str>) -> Result<TipLock, GitError> {
         let commit = CommitId(self.tips(branch, FetchRequest::Branch)?.tip.to_string());
         let root = self.root.clone();
-        let bytes = self
-            .with_commit(&commit, |objects, id| objects.lock_id(id, &root)?.map(|id| objects.lock(id)).transpose())?;
+        let bytes = self.with_commit(&commit, |objects, id| objects.lock_at(id, &root))?;
         Ok(TipLock { commit, bytes })
     }
 
@@ -187,7 +186,9 @@ impl Remote {
         // The cache contains no history.
         let local = self.directory.as_ref().or(self.checkout.as_ref()).and_then(|path| Repository::open(path).ok());
         let reverted = match &local {
-            Some(repository) => lock_history::reverted(repository, tip, &self.root, &query.candidates)?,
+            Some(repository) => {
+                lock_history::reverted(ObjectStore::of(repository)?, tip, &self.root, &query.candidates)?
+            }
             None => None,
         };
         let mut lost = BTreeSet::new();

@@ -3,8 +3,9 @@
 
 use std::path::{Path, PathBuf};
 
-use git2::{ErrorCode, Index, IndexEntryExtendedFlag, Repository};
+use git2::{ErrorCode, Index, IndexEntryExtendedFlag, Oid, Repository};
 
+use super::promisor::Promisor;
 use super::{GitError, RepoFile, format};
 
 /// The modes of plain files.
@@ -14,6 +15,7 @@ const EXECUTABLE: u32 = 0o100_755;
 /// The index of a sparse checkout.
 pub(super) struct SparseIndex {
     repository: Repository,
+    promisor: Option<Promisor>,
     index: Index,
     /// The directory of the root from the top of the work tree, with a slash at its end unless it is empty.
     prefix: String,
@@ -37,7 +39,7 @@ impl SparseIndex {
         };
         let Some(prefix) = is_sparse.then(|| prefix(&repository, root)).flatten() else { return Ok(None) };
         match repository.index() {
-            Ok(index) => Ok(Some(Self { repository, index, prefix })),
+            Ok(index) => Ok(Some(Self { promisor: Promisor::of(&repository), repository, index, prefix })),
             Err(_) => {
                 let path = format!("{prefix}streams");
                 let help = format!("run `git sparse-checkout add {path}`");
@@ -55,17 +57,33 @@ impl SparseIndex {
         let path = format!("{}{path}", self.prefix);
         let entry = self.index.get_path(Path::new(&path), 0).filter(is_left_out);
         let Some(entry) = entry.filter(|entry| matches!(entry.mode, PLAIN | EXECUTABLE)) else { return Ok(None) };
-        match self.repository.find_blob(entry.id) {
+        let fetched = || self.fetch([entry.id]).and_then(|()| Ok(self.repository.find_blob(entry.id)?));
+        match self.repository.find_blob(entry.id).or_else(|_| fetched()) {
             Ok(blob) => {
                 let size = blob.size().min(usize::try_from(most).unwrap_or(usize::MAX));
                 Ok(Some(RepoFile { bytes: blob.content()[..size].to_vec(), executable: entry.mode == EXECUTABLE }))
             }
-            Err(_) => {
+            Err(error) => {
                 let directory = path.rsplit_once('/').map_or(".", |(directory, _)| directory);
                 let help = format!("run `git sparse-checkout add {directory}`");
-                Err(GitError::LeftOut { reason: "its blob is missing from this partial clone".to_owned(), help, path })
+                Err(GitError::LeftOut { reason: error.to_string(), help, path })
             }
         }
+    }
+
+    /// Fetches the contents of files that a partial clone lacks, at once. A failure is an error of each file later.
+    pub(super) fn prefetch(&self, paths: &[String]) {
+        let entry = |path: &String| self.index.get_path(Path::new(&format!("{}{path}", self.prefix)), 0);
+        let Ok(odb) = self.repository.odb() else { return };
+        let missing: Vec<Oid> =
+            paths.iter().filter_map(|path| Some(entry(path)?.id)).filter(|id| !odb.exists(*id)).collect();
+        if !missing.is_empty() {
+            let _ = self.fetch(missing);
+        }
+    }
+
+    fn fetch(&self, ids: impl AsRef<[Oid]>) -> Result<(), GitError> {
+        self.promisor.as_ref().map_or(Ok(()), |promisor| promisor.fetch(ids.as_ref()))
     }
 
     /// Lists the files that are left out and wanted, relative to the root.

@@ -6,7 +6,9 @@
 use git2::{ObjectType, Odb, Oid};
 
 use super::error::{is_format, shown};
+use super::promisor::Promisor;
 use super::repo_path::{PARTS_MAX, RepoPath};
+use super::tree_entry::{ObjectKind, TreeEntry, parse};
 use super::{GitError, RepoFile, RootFiles};
 use crate::formats::FILES_MAX;
 use crate::formats::path::FilePath;
@@ -25,63 +27,6 @@ const STREAMS_MAX: usize = 20_000;
 const STREAMS_BYTES_MAX: usize = 64 << 20;
 /// The most entries below one directory.
 const ENTRIES_MAX: usize = 200_000;
-/// The kind of a tree entry, by its mode.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum ObjectKind {
-    Directory,
-    Plain,
-    Executable,
-    Symlink,
-    Submodule,
-    Odd,
-}
-
-impl ObjectKind {
-    fn of(mode: &[u8]) -> Self {
-        match mode {
-            b"40000" => Self::Directory,
-            b"100644" => Self::Plain,
-            b"100755" => Self::Executable,
-            b"120000" => Self::Symlink,
-            b"160000" => Self::Submodule,
-            _ => Self::Odd,
-        }
-    }
-
-    fn description(self) -> &'static str {
-        match self {
-            Self::Directory => "it is a directory",
-            Self::Plain => "it is a file",
-            Self::Executable => "it is an executable file",
-            Self::Symlink => "it is a symbolic link, which is never followed",
-            Self::Submodule => "it is a submodule, which is never followed",
-            Self::Odd => "its mode is invalid",
-        }
-    }
-}
-
-/// One entry of a tree.
-#[derive(Clone, Debug)]
-struct TreeEntry {
-    mode: Vec<u8>,
-    name: Vec<u8>,
-    id: Oid,
-}
-
-impl TreeEntry {
-    fn kind(&self) -> ObjectKind {
-        ObjectKind::of(&self.mode)
-    }
-
-    /// Returns the sort key: Git orders a directory as if its name ended with a slash (git `base_name_compare`).
-    fn key(&self) -> Vec<u8> {
-        let mut key = self.name.clone();
-        if self.kind() == ObjectKind::Directory {
-            key.push(b'/');
-        }
-        key
-    }
-}
 
 /// The object to put at the end of a path.
 #[derive(Clone, Copy)]
@@ -126,11 +71,35 @@ impl ReadBudget {
 pub(super) struct ObjectStore<'r> {
     pub(super) repository: &'r git2::Repository,
     pub(super) odb: Odb<'r>,
+    /// The source of objects that the repository lacks.
+    promisor: Option<&'r Promisor>,
 }
 
 impl<'r> ObjectStore<'r> {
     pub(super) fn of(repository: &'r git2::Repository) -> Result<Self, GitError> {
-        Ok(Self { repository, odb: repository.odb()? })
+        Self::of_clone(repository, None)
+    }
+
+    /// Opens the objects of a clone; those that it lacks are fetched from `promisor`.
+    pub(super) fn of_clone(repository: &'r git2::Repository, promisor: Option<&'r Promisor>) -> Result<Self, GitError> {
+        Ok(Self { repository, odb: repository.odb()?, promisor })
+    }
+
+    /// Returns whether a partial clone lacks an object.
+    pub(super) fn lacks(&self, id: Oid) -> bool {
+        self.promisor.is_some() && !self.odb.exists(id)
+    }
+
+    /// Fetches those of `objects` that a partial clone lacks, at once.
+    ///
+    /// # Errors
+    /// If that fails.
+    pub(super) fn require(&self, objects: impl IntoIterator<Item = Oid>) -> Result<(), GitError> {
+        let missing: Vec<Oid> = objects.into_iter().filter(|id| self.lacks(*id)).collect();
+        match self.promisor.filter(|_| !missing.is_empty()) {
+            Some(promisor) => promisor.fetch(&missing),
+            None => Ok(()),
+        }
     }
 
     /// Returns the top tree of a commit.
@@ -252,6 +221,11 @@ impl<'r> ObjectStore<'r> {
         self.blob(id, "pinstream.lock", LOCK_MAX)
     }
 
+    /// Reads a root's lock at a commit; none if there is none.
+    pub(super) fn lock_at(&self, commit: Oid, root: &RepoPath) -> Result<Option<Vec<u8>>, GitError> {
+        self.lock_id(commit, root)?.map(|id| self.lock(id)).transpose()
+    }
+
     fn entry(&self, commit: Oid, path: &RepoPath) -> Result<Option<TreeEntry>, GitError> {
         let Some((name, parents)) = path.0.split_last() else { return Ok(None) };
         let parents = RepoPath(parents.to_vec());
@@ -305,6 +279,7 @@ impl<'r> ObjectStore<'r> {
     }
 
     fn blob(&self, id: Oid, path: &str, cap: usize) -> Result<Vec<u8>, GitError> {
+        self.require([id])?;
         let (size, kind) = self.odb.read_header(id)?;
         if kind != ObjectType::Blob {
             return Err(refuse(path, "its object is not a file"));
@@ -317,6 +292,7 @@ impl<'r> ObjectStore<'r> {
 
     /// Reads the entries of a tree; requires the order and names that git-fsck(1) does.
     fn entries(&self, id: Oid, path: &str) -> Result<Vec<TreeEntry>, GitError> {
+        self.require([id])?;
         let (size, kind) = self.odb.read_header(id)?;
         if kind != ObjectType::Tree || size > TREE_MAX {
             return Err(refuse(path, "its object is not a directory, or it is too large"));
@@ -414,42 +390,6 @@ impl<'r> ObjectStore<'r> {
     pub(super) fn write(&self, kind: ObjectType, bytes: &[u8]) -> Result<Oid, GitError> {
         Ok(self.odb.write(kind, bytes)?)
     }
-}
-
-/// Parses a tree object: `<mode> <name>\0<20 bytes of id>`, sorted, each name once.
-fn parse(bytes: &[u8]) -> Result<Vec<TreeEntry>, &'static str> {
-    const ID: usize = 20;
-    const MALFORMED: &str = "its directory is malformed";
-    let mut entries: Vec<TreeEntry> = Vec::new();
-    let mut files_seen = std::collections::HashSet::new();
-    let mut rest = bytes;
-    let mut last_key = Vec::new();
-    while !rest.is_empty() {
-        let space = rest.iter().take(8).position(|b| *b == b' ').ok_or(MALFORMED)?;
-        let zero = rest.iter().position(|b| *b == 0).filter(|zero| *zero > space).ok_or(MALFORMED)?;
-        let id = rest.get(zero + 1..zero + 1 + ID).ok_or(MALFORMED)?;
-        let entry = TreeEntry {
-            mode: rest[..space].to_vec(),
-            name: rest[space + 1..zero].to_vec(),
-            id: Oid::from_bytes(id).map_err(|_| MALFORMED)?,
-        };
-        rest = &rest[zero + 1 + ID..];
-        let name = entry.name.as_slice();
-        if matches!(name, b"" | b"." | b"..") || name.contains(&b'/') || name.eq_ignore_ascii_case(b".git") {
-            return Err("its directory contains a name that Git forbids");
-        }
-        let key = entry.key();
-        if key <= last_key {
-            return Err("its directory is not sorted");
-        }
-        // A directory `a` and a file `a` are not adjacent if `a.b` is sorted between them.
-        if !files_seen.insert(entry.name.clone()) {
-            return Err("its directory contains a name twice");
-        }
-        last_key = key;
-        entries.push(entry);
-    }
-    Ok(entries)
 }
 
 fn is_printable(name: &str) -> bool {

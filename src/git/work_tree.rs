@@ -264,7 +264,9 @@ impl WorkTree {
 fn read_left_out_streams(index: &SparseIndex, found: &mut DefinitionFiles) -> Result<(), GitError> {
     let is_hidden = |path: &str| path.split('/').any(|part| part.starts_with('.'));
     let is_stream = |path: &str| path.starts_with("streams/") && path.ends_with(".toml") && !is_hidden(path);
-    for path in index.list(is_stream) {
+    let paths = index.list(is_stream);
+    index.prefetch(&paths);
+    for path in paths {
         // One slash is that after `streams`.
         if path.matches('/').count() > DEPTH_MAX + 1 {
             found.reject(&path, TOO_DEEP);

@@ -16,6 +16,7 @@ mod history;
 mod init;
 mod log;
 mod merge;
+mod partial;
 mod print;
 mod rollback;
 mod show;

@@ -7,6 +7,7 @@ use std::io::Write as _;
 
 use futures_util::stream::{self, StreamExt as _};
 
+use crate::cli::history::incomplete;
 use crate::cli::support::pass_runner;
 use crate::cli::{CliError, CommandContext, Exit};
 use crate::effects::Registries as _;
@@ -68,12 +69,13 @@ impl BaseCheck<'_> {
             CliError::new("`--base` requires a Git checkout").help("run it in a clone, or omit `--base`")
         })?;
         let no_base = |error: GitError| {
-            CliError::new(format!("`--base`: {error}"))
-                .help(format!("if `{base}` is a remote branch, fetch it first and name the remote, e.g. `origin/main`"))
+            let fetch =
+                || format!("if `{base}` is a remote branch, fetch it first and name the remote, e.g. `origin/main`");
+            CliError::new(format!("`--base`: {error}")).help(error.help().unwrap_or_else(fetch))
         };
         // An invalid lock verifies nothing.
         let known = |bytes: Vec<u8>| decode_lock(&bytes).unwrap_or_default();
-        let old = checkout.lock_at(base, &checkout.prefix).map_err(no_base)?.map(known).unwrap_or_default();
+        let old = present(checkout.lock_at(base, &checkout.prefix)).map_err(no_base)?.map(known).unwrap_or_default();
         let mut open = UnverifiedPins::between(&old, &root.lock, only);
         if open.is_empty() {
             return Ok(Vec::new());
@@ -109,9 +111,9 @@ impl BaseCheck<'_> {
         place: None,
     });
         let findings: Vec<CheckFinding> = pins.chain(previous).collect();
-        if checkout.is_shallow() && findings.iter().any(|finding| finding.exit == Exit::Refused) {
-            let note = "note: the history is incomplete, because this clone is shallow; run `git fetch --unshallow`";
-            writeln!(context.stderr(), "{note}")?;
+        let gap = checkout.history_gap().filter(|_| findings.iter().any(|finding| finding.exit == Exit::Refused));
+        if let Some(gap) = gap {
+            writeln!(context.stderr(), "{}", incomplete(&gap))?;
         }
         Ok(findings)
     }
@@ -189,11 +191,19 @@ fn at_its_image(tag: &Tag, pin: &Pin) -> Tag {
     tag
 }
 
+/// Treats a file that a partial clone cannot fetch as one that does not exist: less is verified, and a note says why.
+fn present<T>(file: Result<Option<T>, GitError>) -> Result<Option<T>, GitError> {
+    match file {
+        Err(GitError::MissingObject(_)) => Ok(None),
+        file => file,
+    }
+}
+
 /// Reads the settings at `base` and the certificates that they refer to; defaults if there was no root. Problems there
 /// cannot be fixed in this change, so they are only a warning.
 fn settings_at(context: &CommandContext, checkout: &Checkout, base: &str) -> Result<(Settings, RootFiles), CliError> {
     let mut authorities = RootFiles::new();
-    let Some(file) = checkout.file_at(base, &checkout.prefix, settings::FILE_NAME)? else {
+    let Some(file) = present(checkout.file_at(base, &checkout.prefix, settings::FILE_NAME))? else {
         return Ok((Settings::default(), authorities));
     };
     let (settings, problems) = settings::read(&file.bytes);
@@ -205,7 +215,7 @@ fn settings_at(context: &CommandContext, checkout: &Checkout, base: &str) -> Res
         writeln!(context.stderr(), "warning: {message}; only the valid settings in it are used")?;
     }
     for path in settings.registries.values().filter_map(|registry| registry.ca.as_ref()) {
-        if let Some(file) = checkout.file_at(base, &checkout.prefix, path)? {
+        if let Some(file) = present(checkout.file_at(base, &checkout.prefix, path))? {
             authorities.insert(path.clone(), file.bytes);
         }
     }
