@@ -16,6 +16,7 @@ mod marker;
 pub mod part;
 pub mod path;
 mod selector;
+mod sops;
 pub mod suggest;
 pub(crate) mod table;
 mod toml;
@@ -297,6 +298,11 @@ impl Target {
         let lines = std::iter::once("[[target]]".to_owned()).chain(from).chain(write).chain([self.place_toml()]);
         lines.map(|line| line + eol).collect()
     }
+}
+
+/// Returns why no target may write a file, whatever it selects.
+fn refusal(text: &FileText) -> Option<Problem> {
+    sops::refusal_of_file(text)
 }
 
 /// Returns the files that `targets` name, whatever their pins; globs select from `listed`.

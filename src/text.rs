@@ -5,6 +5,7 @@
 pub mod byte_class;
 pub mod encoding;
 pub mod escape;
+pub mod lfs;
 pub mod diagnostics;
 pub mod yaml;
 pub(crate) mod toml;

@@ -103,9 +103,7 @@ pub fn run(context: &CommandContext, args: &RollbackArgs) -> Result<Exit, CliErr
     edit.lock(encoded);
     let after = edit.root()?;
     require_no_new_drift(&root, &after)?;
-    for file in drift::edited(context, &work_tree, &after, &after.lock, &TagGlobs::all())? {
-        edit.target(file);
-    }
+    edit.targets(drift::edited(context, &work_tree, &after, &after.lock, &TagGlobs::all())?)?;
     let written = edit.write()?;
     rollback.report(&after, &written)
 }

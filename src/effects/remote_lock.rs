@@ -62,6 +62,7 @@ fn failure(error: GitError) -> ResolveError {
         GitError::Remote { .. } | GitError::Owner { .. } => FailureKind::Unsupported,
         GitError::Tree { .. }
         | GitError::LeftOut { .. }
+        | GitError::LfsPointer { .. }
         | GitError::Format { .. }
         | GitError::Problems(_)
         | GitError::State(_)

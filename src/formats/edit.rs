@@ -5,6 +5,7 @@ use std::ops::Range;
 use super::{FileText, PinLookup, ReferencePart, Target};
 use crate::model::image::{PinnedRef, TagId};
 use crate::text::diagnostics::Problem;
+use crate::text::lfs;
 use crate::text::yaml::{YamlNode, YamlValue};
 
 /// A file that targets name: parsed once, however many targets it has.
@@ -16,6 +17,7 @@ pub struct TargetFile<'a> {
 enum TargetContent {
     Missing,
     Binary,
+    LfsPointer,
     Text(FileText),
 }
 
@@ -24,6 +26,7 @@ impl<'a> TargetFile<'a> {
     pub fn new(path: &'a str, bytes: Option<&[u8]>) -> Self {
         let content = match bytes {
             None => TargetContent::Missing,
+            Some(bytes) if lfs::is_pointer(bytes) => TargetContent::LfsPointer,
             Some(bytes) => FileText::from_bytes(path, bytes).map_or(TargetContent::Binary, TargetContent::Text),
         };
         Self { path, content }
@@ -172,7 +175,15 @@ impl Target {
                 Err(self.problem(format!("target file `{path}` does not exist")).help(help).into())
             }
             // A glob for markers may cover every file.
-            TargetContent::Binary if self.kind.kind().names_tags() && self.path.is_glob() => Ok(Vec::new()),
+            TargetContent::Binary | TargetContent::LfsPointer
+                if self.kind.kind().names_tags() && self.path.is_glob() =>
+            {
+                Ok(Vec::new())
+            }
+            TargetContent::LfsPointer => {
+                let message = format!("cannot use target file `{path}`: {}", lfs::POINTER);
+                Err(self.problem(message).help(lfs::pointer_help(path)).into())
+            }
             TargetContent::Binary => {
                 let message = format!("target file `{path}` is not UTF-8 text");
                 Err(self.problem(message).help("name a text file").into())

@@ -50,7 +50,8 @@ impl FileFormat for JsonPlace {
     }
 }
 
-fn tree(text: &FileText) -> Result<Arc<DocumentTree>, Problem> {
+/// Parses a JSON file.
+pub(super) fn tree(text: &FileText) -> Result<Arc<DocumentTree>, Problem> {
     text.parsed("json", || documents(&text.file).map(DocumentTree::new))
 }
 

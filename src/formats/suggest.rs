@@ -44,7 +44,7 @@ pub enum SuggestedTarget {
     Shared,
     /// No target can write it.
     Unsupported(Problem),
-    /// No target can name the file, not even one for markers.
+    /// No target can name the file or may write it, not even one for markers.
     BadPath(Problem),
 }
 
@@ -89,7 +89,7 @@ struct TargetTrial {
 pub fn suggest(request: &TargetRequest<'_>) -> Vec<SuggestedTarget> {
     let problem = match TargetSuggester::new(request) {
         Ok(suggester) => return suggester.finish(),
-        Err(problem) => problem.help("rename the file, or write its image in another one"),
+        Err(problem) => problem,
     };
     let suggestion = |_: &TagId| SuggestedTarget::BadPath(problem.clone());
     request.wanted.iter().map(|wanted| wanted.as_ref().map_or(SuggestedTarget::None, suggestion)).collect()
@@ -112,10 +112,12 @@ struct TargetSuggester<'a> {
 }
 
 impl<'a> TargetSuggester<'a> {
-    /// Checks that targets can name the file.
+    /// Checks that targets can name the file and may write it.
     fn new(request: &'a TargetRequest<'a>) -> Result<Self, Problem> {
         let name = &request.file.path;
-        let invalid = |message: String| Problem::whole(Some(request.file), message);
+        let invalid = |message: String| {
+            Problem::whole(Some(request.file), message).help("rename the file, or write its image in another one")
+        };
         if let Some(c) = name.chars().find(|c| GLOB_CHARS.contains(c)) {
             return Err(invalid(format!("`{name}` contains `{c}`, which would make the target's path a glob")));
         }
@@ -123,6 +125,9 @@ impl<'a> TargetSuggester<'a> {
         let text = FileText::from_bytes(name, request.file.text.as_bytes());
         let text =
             text.ok_or_else(|| invalid(format!("`{name}` contains a NUL character; targets are for text files")))?;
+        if let Some(problem) = super::refusal(&text) {
+            return Err(problem);
+        }
         let targets = request.targets.iter().filter(|target| target.path.matches(name));
         // `check` reports what is wrong with existing targets.
         let edits = targets.filter_map(|target| target.edits_in(&text, request.pins).ok()).flatten();

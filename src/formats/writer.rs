@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::edit::apply;
+use super::sops;
 use super::{FilePath, FileText, PinLookup, Target, TargetEdit, TargetFile, TargetPin, files};
 use crate::text::diagnostics::{Problem, Problems};
 
@@ -17,6 +18,8 @@ pub struct EditedFile {
     pub new: String,
     /// The edits, in file order.
     pub edits: Vec<TargetEdit>,
+    /// The reason why the file must not be written.
+    pub refusal: Option<Problem>,
 }
 
 /// Collects the edits of all targets over all files.
@@ -120,10 +123,11 @@ impl<'a> TargetWriter<'a> {
             return;
         };
         let [old, new] = [old, &new].map(|text| format!("{mark}{text}"));
-        self.edited.push(EditedFile { path: text.path().to_owned(), old, new, edits: kept });
+        let refusal = sops::refusal(text, &kept);
+        self.edited.push(EditedFile { path: text.path().to_owned(), old, new, edits: kept, refusal });
     }
 
-    /// Returns the files that change.
+    /// Returns the files that would change, with those that must not be written.
     ///
     /// # Errors
     /// Every target whose place does not exist or cannot be edited.

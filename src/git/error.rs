@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::text::diagnostics::Problems;
-use crate::text::escape;
+use crate::text::{escape, lfs};
 
 /// An error of Git that stops a pass.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -82,6 +82,12 @@ pub enum GitError {
         /// The cause.
         reason: String,
     },
+    /// A file of the repository is a Git LFS pointer.
+    #[error("cannot use `{path}`: {}", lfs::POINTER)]
+    LfsPointer {
+        /// Path from the root.
+        path: String,
+    },
     /// An object is missing from a partial clone, and cannot be fetched.
     #[error("an object is missing from this partial clone: {0}")]
     MissingObject(String),
@@ -150,6 +156,7 @@ impl GitError {
             Self::LeftOut { help, .. } | Self::Signing { help, .. } | Self::Format { help, .. } => {
                 return Some(help.clone());
             }
+            Self::LfsPointer { path } => return Some(lfs::pointer_help(path)),
             Self::MissingObject(_) => "run the command again when the remote can be reached",
             Self::State(_) => {
                 "use the newest pinstream with this remote; to discard the state, run `git push REMOTE :refs/pinstream/state`"

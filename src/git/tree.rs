@@ -12,6 +12,7 @@ use super::tree_entry::{ObjectKind, TreeEntry, parse};
 use super::{GitError, RepoFile, RootFiles};
 use crate::formats::FILES_MAX;
 use crate::formats::path::FilePath;
+use crate::text::lfs;
 
 /// The largest tree object, in bytes.
 const TREE_MAX: usize = 64 << 20;
@@ -223,7 +224,12 @@ impl<'r> ObjectStore<'r> {
 
     /// Reads a root's lock at a commit; none if there is none.
     pub(super) fn lock_at(&self, commit: Oid, root: &RepoPath) -> Result<Option<Vec<u8>>, GitError> {
-        self.lock_id(commit, root)?.map(|id| self.lock(id)).transpose()
+        let Some(id) = self.lock_id(commit, root)? else { return Ok(None) };
+        let bytes = self.lock(id)?;
+        match lfs::is_pointer(&bytes) {
+            true => Err(GitError::LfsPointer { path: below(&root.text(), "pinstream.lock") }),
+            false => Ok(Some(bytes)),
+        }
     }
 
     fn entry(&self, commit: Oid, path: &RepoPath) -> Result<Option<TreeEntry>, GitError> {

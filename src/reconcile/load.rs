@@ -9,7 +9,7 @@ use crate::model::image::{RegistryHost, RemoteName};
 use crate::model::root::{CachedDefinitions, Fingerprint, Root};
 use crate::model::settings::remote::RemoteSettings;
 use crate::model::settings::verify::TrustFile;
-use crate::model::settings::{self, ReferencedFile, RegistrySettings, Settings};
+use crate::model::settings::{self, RegistrySettings, Settings};
 use crate::signature::Trust;
 use crate::text::diagnostics::{Problem, Problems};
 
@@ -156,14 +156,11 @@ async fn authorities<W: World>(world: &W, tips: &RemoteTips, root: &Root) -> Res
     let mut files = RootFiles::new();
     let mut problems = Vec::new();
     for path in root.settings.registries.values().filter_map(|registry| registry.ca.as_ref()) {
-        match world.file(&tips.tip, path).await? {
-            Some(file) => {
-                files.insert(path.clone(), file.bytes);
-            }
-            None => {
-                let reference = root.settings.files.iter().find(|file| file.path == *path);
-                problems.extend(reference.map(ReferencedFile::missing));
-            }
+        let Some(reference) = root.settings.files.iter().find(|file| file.path == *path) else { continue };
+        let bytes = world.file(&tips.tip, path).await?.map(|file| file.bytes);
+        match reference.content(bytes) {
+            Ok(bytes) => drop(files.insert(path.clone(), bytes)),
+            Err(problem) => problems.push(problem),
         }
     }
     Problems::check(problems)?;
@@ -175,13 +172,10 @@ async fn trust<W: World>(world: &W, tips: &RemoteTips, root: &Root) -> Result<Tr
     let mut trust = Trust::default();
     let mut problems = Vec::new();
     for TrustFile { kind, file: reference } in root.trust_files() {
-        match world.file(&tips.tip, &reference.path).await? {
-            Some(file) => {
-                let read = trust.read(*kind, &reference.path, &file.bytes);
-                problems.extend(read.err().map(|error| reference.invalid(&error)));
-            }
-            None => problems.push(reference.missing()),
-        }
+        let bytes = world.file(&tips.tip, &reference.path).await?.map(|file| file.bytes);
+        let read =
+            |bytes: Vec<u8>| trust.read(*kind, &reference.path, &bytes).map_err(|error| reference.invalid(&error));
+        problems.extend(reference.content(bytes).and_then(read).err());
     }
     Problems::check(problems)?;
     Ok(trust)

@@ -7,13 +7,31 @@ use crate::model::lock::Lock;
 use crate::model::root::Root;
 use crate::reconcile::PassError;
 use crate::reconcile::target_files::TargetFiles;
+use crate::text::diagnostics::Problems;
 
-/// Returns the files that differ from what their targets make of them with the lock `next`. Targets of tags that are not
-/// `selected` are skipped, unless the pin changes.
+/// Returns the files to edit for the lock `next`. Targets of tags that are not `selected` are skipped, unless the pin
+/// changes.
 ///
 /// # Errors
-/// All targets without a place, or with one that cannot be edited; then no file is edited.
+/// All targets without a place, or with one that cannot be edited, and all files that must not be written; then no file
+/// is edited.
 pub fn edit(
+    root: &Root,
+    next: &Lock,
+    files: &TargetFiles,
+    is_selected: &dyn Fn(&TagId) -> bool,
+) -> Result<Vec<EditedFile>, PassError> {
+    let edited = compare(root, next, files, is_selected)?;
+    Problems::check(edited.iter().filter_map(|file| file.refusal.clone()).collect())?;
+    Ok(edited)
+}
+
+/// Returns the files that differ from what their targets make of them, as [`edit`] does, with those that must not be
+/// written.
+///
+/// # Errors
+/// All targets without a place, or with one that cannot be edited.
+pub fn compare(
     root: &Root,
     next: &Lock,
     files: &TargetFiles,

@@ -102,6 +102,11 @@ impl Problem {
         self
     }
 
+    /// Joins message and remedy in one line.
+    pub fn sentence(&self) -> String {
+        self.help.iter().fold(self.message.clone(), |message, help| format!("{message}; {help}"))
+    }
+
     /// Returns line and column, both from 1; columns count characters.
     pub fn position(&self) -> Option<(usize, usize)> {
         lines::position(&self.file.as_ref()?.text, self.span.as_ref()?.start)

@@ -16,6 +16,7 @@ mod history;
 mod init;
 mod log;
 mod merge;
+mod other_tools;
 mod partial;
 mod print;
 mod rollback;

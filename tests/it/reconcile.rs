@@ -17,6 +17,7 @@ mod left;
 mod message;
 mod notified;
 mod operator;
+mod other_tools;
 mod people;
 mod places;
 mod requests;

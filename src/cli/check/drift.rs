@@ -15,6 +15,7 @@ use crate::model::settings::globs::TagGlobs;
 use crate::reconcile::decide::decide_offline;
 use crate::reconcile::{target_edits, target_files};
 use crate::report::v1::words::FindingKindV1;
+use crate::text::diagnostics::Problem;
 use crate::text::escape;
 
 use crate::cli::support::pass_runner;
@@ -91,11 +92,13 @@ pub(super) fn add_targets(files: &[EditedFile], drift: &mut LockDrift) {
         drift.findings.extend(findings(file));
         let diff = unified_diff(&escape::one_line(&file.path), &file.old, &file.new);
         drift.diff.get_or_insert_default().push_str(&diff);
-        drift.remedy.get_or_insert(OFFLINE);
+        if file.refusal.is_none() {
+            drift.remedy.get_or_insert(OFFLINE);
+        }
     }
 }
 
-/// Returns the files that targets change in a work tree, given the lock `next`.
+/// Returns the files of a work tree that differ from the lock `next`, with those that must not be written.
 ///
 /// # Errors
 /// A target has no place, or one that cannot be edited.
@@ -113,7 +116,7 @@ pub(in crate::cli) fn edited(
     let version = work_tree.version()?;
     let edits = async {
         let files = target_files::read(&world, &version, &root.settings.targets).await;
-        target_edits::edit(root, next, &files, &|id| only.matches(id))
+        target_edits::compare(root, next, &files, &|id| only.matches(id))
     };
     pass_runner::runtime()?.block_on(pass_runner::interruptible(edits))
 }
@@ -134,7 +137,7 @@ fn findings(file: &EditedFile) -> impl Iterator<Item = CheckFinding> {
                 "`{shown}`, line {}: expected `{expected}` (pin of `{}`), found {found}",
                 edit.line, edit.from
             ),
-            help: None,
+            help: file.refusal.as_ref().map(Problem::sentence),
             place: Some((path.clone(), edit.line)),
         }
     })

@@ -19,7 +19,7 @@ pub(in crate::cli) fn read_referenced(work_tree: &WorkTree, root: &Root) -> Resu
     let mut problems = Vec::new();
     let mut trust = Trust::default();
     let read = |named: &ReferencedFile| match work_tree.file(&named.path) {
-        Ok(file) => Ok(file.map(|file| file.bytes).ok_or_else(|| named.missing())),
+        Ok(file) => Ok(named.content(file.map(|file| file.bytes))),
         Err(GitError::Tree { reason, .. }) => Ok(Err(named.unusable(&reason))),
         Err(error) => Err(error),
     };

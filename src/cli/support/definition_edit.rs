@@ -89,10 +89,17 @@ impl DefinitionEdit {
         self.after.insert(lock::FILE_NAME.to_owned(), text.into_bytes());
     }
 
-    /// Replaces a file that contains targets.
-    pub fn target(&mut self, file: EditedFile) {
-        self.before.insert(file.path.clone(), file.old.into_bytes());
-        self.after.insert(file.path, file.new.into_bytes());
+    /// Replaces files that contain targets.
+    ///
+    /// # Errors
+    /// Returns the reasons why some of them must not be written.
+    pub fn targets(&mut self, files: Vec<EditedFile>) -> Result<(), Problems> {
+        Problems::check(files.iter().filter_map(|file| file.refusal.clone()).collect())?;
+        for file in files {
+            self.before.insert(file.path.clone(), file.old.into_bytes());
+            self.after.insert(file.path, file.new.into_bytes());
+        }
+        Ok(())
     }
 
     /// Writes the changed files and returns their paths. The lock comes last: if the process is killed between two files,

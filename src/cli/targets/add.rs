@@ -12,7 +12,6 @@ use crate::model::root::Root;
 use crate::model::root::coverage::ImageCoverage;
 use crate::model::settings;
 use crate::model::stream::edit::lines;
-use crate::text::diagnostics::Problem;
 use crate::text::diagnostics::lines::LineIndex;
 use crate::text::toml::source::FILE_MAX;
 
@@ -151,10 +150,10 @@ fn find<'a>(root: &Root, cover: &ImageCoverage<'a>, searched: &'a SearchedFiles)
                 (SuggestedTarget::New(target), _) => found.added.push((at, target)),
                 (SuggestedTarget::Existing | SuggestedTarget::Shared, _) => {}
                 (SuggestedTarget::Unsupported(problem), _) => {
-                    found.rows.push(row(&with_help(problem)));
+                    found.rows.push(row(&problem.sentence()));
                     found.suggest_marker = true;
                 }
-                (SuggestedTarget::BadPath(problem), _) => found.rows.push(row(&with_help(problem))),
+                (SuggestedTarget::BadPath(problem), _) => found.rows.push(row(&problem.sentence())),
                 (SuggestedTarget::None, Ok(image)) => found.uncovered.push((at, image)),
                 (SuggestedTarget::None, Err(why)) => found.rows.push(row(&why.to_string())),
             }
@@ -163,12 +162,6 @@ fn find<'a>(root: &Root, cover: &ImageCoverage<'a>, searched: &'a SearchedFiles)
     let skipped = searched.skipped.iter();
     found.rows.extend(skipped.map(|skipped| [skipped.at(), "whole file".to_owned(), skipped.why.clone()]));
     found
-}
-
-/// Joins message and help.
-fn with_help(problem: Problem) -> String {
-    let help = problem.help.map(|help| format!("; {help}")).unwrap_or_default();
-    problem.message + &help
 }
 
 impl FoundTargets<'_> {

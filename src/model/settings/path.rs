@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::text::diagnostics::{At, Diagnostics, NameError, Problem, SourceLocation};
+use crate::text::lfs;
 
 /// The largest number of components, as in `git`.
 const PARTS_MAX: usize = 8;
@@ -61,6 +62,18 @@ impl ReferencedFile {
     pub fn missing(&self) -> Problem {
         let help = "commit the file at that path, relative to the directory of `pinstream.toml`";
         self.problem("which does not exist").help(help)
+    }
+
+    /// Returns the content of the file.
+    ///
+    /// # Errors
+    /// The file does not exist, or is a Git LFS pointer.
+    pub fn content(&self, bytes: Option<Vec<u8>>) -> Result<Vec<u8>, Problem> {
+        let bytes = bytes.ok_or_else(|| self.missing())?;
+        if lfs::is_pointer(&bytes) {
+            return Err(self.unusable(lfs::POINTER).help(lfs::pointer_help(&self.path)));
+        }
+        Ok(bytes)
     }
 
     /// Reports that the file cannot be used.

@@ -13,6 +13,7 @@ use crate::report::event::EventContext;
 use crate::report::v1::encode;
 use crate::report::v1::event::EventV1;
 use crate::report::{HookOutcome, HookRow};
+use crate::text::lfs;
 
 use super::Notifier;
 use super::claim::claim_for;
@@ -94,6 +95,9 @@ impl<W: World> Notifier<'_, W> {
         for path in paths {
             let file = self.world.file(tip, path).await.map_err(|error| error.to_string())?;
             let file = file.ok_or_else(|| format!("no `{path}` in the commit {}", tip.short()))?;
+            if lfs::is_pointer(&file.bytes) {
+                return Err(format!("cannot use `{path}`: {}; {}", lfs::POINTER, lfs::pointer_help(path)));
+            }
             files.push(HookFile { path: path.to_owned(), bytes: file.bytes, executable: file.executable });
         }
         Ok(HookRun {

@@ -6,6 +6,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::text::diagnostics::{Problem, SourceFile, is_bidi_control};
+use crate::text::lfs;
 
 /// The largest definition file, in bytes.
 pub(crate) const FILE_MAX: usize = 256 * 1024;
@@ -35,9 +36,14 @@ pub(crate) fn definition_file(path: &str, bytes: &[u8], size_help: &str) -> (Arc
     (file, problems)
 }
 
-/// Decodes `bytes` as UTF-8.
+/// Decodes `bytes` as UTF-8; refuses a Git LFS pointer.
 pub(crate) fn decode(path: &str, bytes: &[u8]) -> (Arc<SourceFile>, Vec<Problem>) {
     let of = |text: String| Arc::new(SourceFile { path: path.to_owned(), text });
+    if lfs::is_pointer(bytes) {
+        let file = of(String::new());
+        let problem = Problem::whole(Some(&file), format!("cannot use `{path}`: {}", lfs::POINTER));
+        return (file, vec![problem.help(lfs::pointer_help(path))]);
+    }
     match std::str::from_utf8(bytes) {
         Ok(text) => (of(text.strip_prefix('\u{feff}').unwrap_or(text).to_owned()), Vec::new()),
         Err(error) => {
