@@ -12,6 +12,7 @@ pub mod create;
 pub mod credential;
 mod error;
 mod format;
+mod ignore_rules;
 mod local_state;
 mod lock_history;
 mod pack;

@@ -16,7 +16,7 @@ use crate::report::{OutputFormat, Report};
 use crate::text::diagnostics::Problems;
 
 use super::support::source_map::SourceMap;
-use super::support::{output, pass_runner};
+use super::support::{ignored_files, output, pass_runner};
 use super::{CliError, CommandContext, Exit};
 use base::BaseCheck;
 use drift::{add_targets, edited, next_lock, offline};
@@ -25,7 +25,7 @@ use report::CheckResult;
 /// Check that definitions are valid and that lock and targets match them
 ///
 /// The gate for CI. By default, no registry is contacted: the result depends on the files only. Exits 2 if the lock or a
-/// target differs.
+/// target differs, or if Git ignores a file that other clones need.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -78,6 +78,7 @@ pub fn run(context: &CommandContext, args: &CheckArgs) -> Result<Exit, CliError>
         }
         None => Vec::new(),
     };
+    let ignored = ignored_files::find(&work_tree, &root);
     let images = if args.all_images { Some(images::find(context, &work_tree, &root)?) } else { None };
     let upstream = if args.upstream { Some(upstream(context, &work_tree, &only)?) } else { None };
 
@@ -86,7 +87,8 @@ pub fn run(context: &CommandContext, args: &CheckArgs) -> Result<Exit, CliError>
     let upstream_exit =
         upstream.as_ref().map_or(Exit::Success, |report| report.exit().worst(drift_if(report.has_changes())));
     let images_exit = drift_if(images.as_ref().is_some_and(|images| !images.is_empty()));
-    let exit = exits.fold(upstream_exit.worst(images_exit), Exit::worst);
+    let ignored_exit = drift_if(!ignored.is_empty());
+    let exit = exits.fold(upstream_exit.worst(images_exit).worst(ignored_exit), Exit::worst);
     let sources = SourceMap::of_work_tree(work_tree);
     let result = CheckResult {
         context,
@@ -96,6 +98,7 @@ pub fn run(context: &CommandContext, args: &CheckArgs) -> Result<Exit, CliError>
         exit,
         drift,
         unverified,
+        ignored,
         images,
         upstream,
         unmatched,

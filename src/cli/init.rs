@@ -10,6 +10,7 @@ use crate::git::work_tree::WorkTree;
 use crate::model::lock::conflict_markers;
 use crate::model::settings;
 
+use super::support::ignored_files;
 use super::support::write_files::write_file;
 use super::{CliError, CommandContext, Exit};
 
@@ -46,6 +47,7 @@ pub fn run(context: &CommandContext, args: &InitArgs) -> Result<Exit, CliError> 
         from::run(context, &args.from, &mut out)?;
         add_attribute(context, &mut out)?;
         writeln!(out, "next: run `pinstream update`, then commit all written files")?;
+        ignored_files::warn(context, &WorkTree(context.directory.clone()))?;
         return Ok(Exit::Success);
     }
     let settings = settings::FILE_NAME;
@@ -69,6 +71,7 @@ pub fn run(context: &CommandContext, args: &InitArgs) -> Result<Exit, CliError> 
     add_attribute(context, &mut out)?;
     let edit = if has_streams { String::new() } else { format!("edit {path}, ") };
     writeln!(out, "next: {edit}run `pinstream update`, then commit all written files")?;
+    ignored_files::warn(context, &WorkTree(context.directory.clone()))?;
     Ok(Exit::Success)
 }
 

@@ -3,6 +3,7 @@
 pub mod context;
 pub mod definition_edit;
 pub mod failure_report;
+pub mod ignored_files;
 pub mod input;
 pub mod output;
 pub mod pass_runner;

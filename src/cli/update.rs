@@ -7,7 +7,7 @@ use crate::reconcile::{Effect, Request, Resolve};
 use crate::report::OutputFormat;
 
 use super::support::context::patterns;
-use super::support::pass_runner;
+use super::support::{ignored_files, pass_runner};
 use super::{CliError, CommandContext, Exit};
 
 /// Resolve tags and rewrite lock and targets in the work tree; do not commit
@@ -48,5 +48,7 @@ pub fn run(context: &CommandContext, args: &UpdateArgs) -> Result<Exit, CliError
         policy: context.policy.clone(),
         ..Request::default()
     };
-    pass_runner::run(context, Repo::WorkTree(work_tree), &request, "update", args.format)
+    let exit = pass_runner::run(context, Repo::WorkTree(work_tree.clone()), &request, "update", args.format)?;
+    ignored_files::warn(context, &work_tree)?;
+    Ok(exit)
 }

@@ -8,6 +8,8 @@ use jiff::Timestamp;
 
 use super::error::shown;
 use super::format;
+use super::ignore_rules;
+pub use super::ignore_rules::{IgnoreRule, IgnoredFile};
 use super::lock_history::LockHistory;
 pub use super::lock_history::LockRevision;
 use super::promisor::Promisor;
@@ -108,6 +110,13 @@ impl Checkout {
             true => index.find_prefix(inside.join("")).is_err(),
             false => index.get_path(inside, 0).is_none(),
         }
+    }
+
+    /// Returns those of `paths`, relative to the directory that it was discovered from, that Git ignores and does not track.
+    pub fn ignored(&self, paths: impl IntoIterator<Item = String>) -> Vec<IgnoredFile> {
+        let whole = |path: &str| self.directory.join(&self.prefix).join(path);
+        let ignored: Vec<String> = paths.into_iter().filter(|path| self.ignores(&whole(path), false)).collect();
+        ignore_rules::find(&self.directory, &self.prefix, ignored)
     }
 
     /// Returns why the history that was read is incomplete, with the remedy; none if it is complete.

@@ -13,6 +13,7 @@ mod formats;
 mod from;
 mod graph;
 mod history;
+mod ignored;
 mod init;
 mod log;
 mod merge;

@@ -5,12 +5,13 @@ use std::fmt::Write as _;
 use crate::cli::support::pass_runner::text_of;
 use crate::cli::support::source_map::SourceMap;
 use crate::cli::{CommandContext, Exit};
+use crate::git::checkout::IgnoredFile;
 use crate::model::root::Root;
 use crate::model::settings::globs::TagGlobs;
 use crate::report::finding::{Finding, FindingLocation, Rule, RunResults, Severity, Subject, pass};
 use crate::report::pass::count;
 use crate::report::v1;
-use crate::report::v1::check::{CheckSchema, CheckV1, FindingV1, ImageV1};
+use crate::report::v1::check::{CheckSchema, CheckV1, FindingV1, IgnoredFileV1, ImageV1};
 use crate::report::v1::report::ReportV1;
 use crate::report::v1::words::FindingKindV1;
 use crate::report::{Render, Report, markdown};
@@ -31,6 +32,8 @@ pub(super) struct CheckResult<'a> {
     pub(super) drift: LockDrift,
     /// With `--base`, pins that could not be verified.
     pub(super) unverified: Vec<CheckFinding>,
+    /// The files that Git ignores.
+    pub(super) ignored: Vec<IgnoredFile>,
     /// With `--all-images`, the images with faults.
     pub(super) images: Option<Vec<ImageV1>>,
     /// With `--upstream`, the planned pass.
@@ -66,6 +69,10 @@ impl Render for CheckResult<'_> {
             let _ = writeln!(out, "\nhelp: {}", help(remedy, has_targets));
         }
         put(&mut out, &self.unverified);
+        for file in &self.ignored {
+            let _ =
+                writeln!(out, "{}\n  help: {}", escape::terminal(&file.to_string()), escape::terminal(&file.help()));
+        }
         out.push_str(&images::text(self.images.as_deref().unwrap_or_default()));
         if let Some(report) = &self.upstream {
             out.push_str(&text_of(self.context, report));
@@ -85,6 +92,8 @@ impl Render for CheckResult<'_> {
             findings: self.drift.findings.iter().chain(&self.unverified).map(FindingV1::from).collect(),
             diff: self.drift.diff.clone(),
             fix: self.drift.remedy.map(str::to_owned),
+            ignored: Some(self.ignored.iter().map(IgnoredFileV1::from).collect())
+                .filter(|files: &Vec<_>| !files.is_empty()),
             images: self.images.clone(),
             upstream: self.upstream.as_ref().map(|report| ReportV1::new(report, self.exit)),
         })
@@ -121,6 +130,11 @@ impl Render for CheckResult<'_> {
             let finding = Finding::new(rule, Severity::Error, Subject::tag(&found.tag), &found.message);
             results.add(finding.help(found.help.as_deref()).at(self.sources.digest(&found.tag)));
         }
+        for file in &self.ignored {
+            let subject = Subject::new(&file.path, "git");
+            let finding = Finding::new(Rule::Ignored, Severity::Error, subject, &file.to_string());
+            results.add(finding.help(Some(&file.help())).at(FindingLocation::whole(&file.path)));
+        }
         self.images.iter().flatten().for_each(|image| results.add(images::finding(image)));
         if let Some(report) = &self.upstream {
             pass::add_report(&mut results, report, Exit::Drift, &|id| self.sources.defined(id));
@@ -150,6 +164,12 @@ fn put(out: &mut String, findings: &[CheckFinding]) {
 fn help(command: &str, has_targets: bool) -> String {
     let files = if has_targets { "the changed files" } else { "pinstream.lock" };
     format!("run `{command}`, then commit {files}")
+}
+
+impl From<&IgnoredFile> for IgnoredFileV1 {
+    fn from(file: &IgnoredFile) -> Self {
+        Self { file: file.path.clone(), message: file.to_string(), help: file.help() }
+    }
 }
 
 impl From<&CheckFinding> for FindingV1 {

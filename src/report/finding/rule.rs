@@ -34,11 +34,13 @@ pub enum Rule {
     Proposal,
     /// Message about the whole run.
     Run,
+    /// File that Git ignores.
+    Ignored,
 }
 
 impl Rule {
     /// All rules, in the order of the SARIF rule index.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Definition,
         Self::Policy,
         Self::Lock,
@@ -53,6 +55,7 @@ impl Rule {
         Self::Hook,
         Self::Proposal,
         Self::Run,
+        Self::Ignored,
     ];
 
     /// Describes the rule in one sentence.
@@ -72,6 +75,7 @@ impl Rule {
             Self::Hook => "A hook failed, was refused or has not run.",
             Self::Proposal => "A proposal was opened, updated, closed or skipped, or failed.",
             Self::Run => "A message concerns the whole run.",
+            Self::Ignored => "Git ignores a file that belongs to the root, so it will not be committed.",
         }
     }
 
@@ -94,6 +98,7 @@ impl Rule {
             Self::Hook => "Fix the hook; it runs again in the next pass.",
             Self::Proposal => "Review the proposal, or check the reason.",
             Self::Run => "Read the message.",
+            Self::Ignored => "Run `git add --force` for the file, or change the rule in `.gitignore`.",
         }
     }
 
@@ -113,8 +118,7 @@ mod tests {
 
     #[test]
     fn published_codes_do_not_change() {
-        let codes =
-            "definition policy lock hand-edited unverified target image change held resolve refused hook proposal run";
+        let codes = "definition policy lock hand-edited unverified target image change held resolve refused hook proposal run ignored";
         assert_eq!(Rule::ALL.map(word).join(" "), codes);
     }
 

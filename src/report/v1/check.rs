@@ -33,6 +33,9 @@ pub struct CheckV1 {
     /// Command that resolves the differences.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fix: Option<String>,
+    /// Files of the root that Git ignores and does not track, if there are any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ignored: Option<Vec<IgnoredFileV1>>,
     /// With `--all-images`, images in files that no stream covers, that have no digest, or that are invalid.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub images: Option<Vec<ImageV1>>,
@@ -61,6 +64,17 @@ pub struct FindingV1 {
     /// Suggested remedy.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub help: Option<String>,
+}
+
+/// File of the root that Git ignores and does not track.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct IgnoredFileV1 {
+    /// Path of the file, from the root.
+    pub file: String,
+    /// File and line of the rule, and its pattern.
+    pub message: String,
+    /// Suggested remedy.
+    pub help: String,
 }
 
 /// Image found in a file.
