@@ -63,6 +63,7 @@ Exit codes:
   5   the branch kept moving
   6   landed, but a hook failed; it stays pending
   64  usage error
+  130 interrupted; the message says what has landed
 
 Examples:
   pinstream demo                  see everything at work, with nothing installed

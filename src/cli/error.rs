@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io;
 
-use crate::git::GitError;
+use crate::git::{CommitId, GitError};
 use crate::model::image::{Digest, NameError};
 use crate::model::root::UnknownTag;
 use crate::reconcile::PassError;
@@ -24,6 +24,14 @@ pub enum CliError {
     /// Standard output could not be written.
     #[error("cannot write the output: {0}")]
     Output(#[from] io::Error),
+    /// A signal stopped the command.
+    #[error("{event}; run again to continue{}", landed.as_ref().map(|commit| format!(" (landed: {})", commit.short())).unwrap_or_default())]
+    Interrupted {
+        /// Description of the signal.
+        event: &'static str,
+        /// The commit that had landed on the branch.
+        landed: Option<CommitId>,
+    },
     /// Any other error.
     #[error("{message}")]
     Other {
@@ -67,11 +75,20 @@ impl CliError {
         Self::usage(format!("`{prefix}` matches several digests of `{of}`")).help(help)
     }
 
+    /// Adds the commit that had landed when a signal stopped the command.
+    pub fn after(self, landed: Option<CommitId>) -> Self {
+        match self {
+            Self::Interrupted { event, .. } => Self::Interrupted { event, landed },
+            other => other,
+        }
+    }
+
     /// Returns the exit code of the process.
     pub fn exit(&self) -> Exit {
         match self {
             Self::Pass(error) => error.exit(),
             Self::Output(_) => Exit::Error,
+            Self::Interrupted { .. } => Exit::Interrupted,
             Self::Other { exit, .. } => *exit,
         }
     }

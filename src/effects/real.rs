@@ -47,6 +47,7 @@ pub struct RealWorld {
     hook_env: HookEnv,
     started: Stopwatch,
     owner: Owner,
+    landed: Mutex<Option<CommitId>>,
     on_progress: Box<dyn Fn(Progress) + Send + Sync>,
 }
 
@@ -62,6 +63,7 @@ impl RealWorld {
             hook_env: HookEnv::from_environment(),
             started: Stopwatch::start(),
             owner: owner::this_process(),
+            landed: Mutex::new(None),
             on_progress,
         }
     }
@@ -75,6 +77,11 @@ impl RealWorld {
     /// Returns the number of registry requests so far.
     pub fn counts(&self) -> registry::RequestCounts {
         lock(&self.registry).as_ref().map(|(_, registry)| registry.counts()).unwrap_or_default()
+    }
+
+    /// Returns the commit that the pass landed on the branch, if it did.
+    pub fn landed(&self) -> Option<CommitId> {
+        lock(&self.landed).clone()
     }
 
     fn registry(&self) -> Result<Arc<Registry>, ResolveError> {
@@ -198,7 +205,11 @@ impl Git for RealWorld {
         match update {
             RefUpdate::Branch { branch, commit } => {
                 let (branch, commit) = (branch.to_owned(), commit.clone());
-                blocking(remote, move |remote| remote.land(&branch, &commit, now)).await
+                let pushed = blocking(remote, move |remote| remote.land(&branch, &commit, now)).await;
+                if let Ok(Push::Landed(commit)) = &pushed {
+                    *lock(&self.landed) = Some(commit.clone());
+                }
+                pushed
             }
             RefUpdate::Proposal { branch, expected, commit: Some(commit) } => {
                 let commit = self.signed_by_forge(remote, commit).await?;

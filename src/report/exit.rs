@@ -21,11 +21,13 @@ pub enum Exit {
     HookFailed = 6,
     /// The command line is invalid; nothing was done.
     Usage = 64,
+    /// A signal stopped the command.
+    Interrupted = 130,
 }
 
 impl Exit {
     /// All codes, from best to worst.
-    const ORDER: [Self; 8] = [
+    const ORDER: [Self; 9] = [
         Self::Success,
         Self::Drift,
         Self::HookFailed,
@@ -34,6 +36,7 @@ impl Exit {
         Self::Error,
         Self::Refused,
         Self::Usage,
+        Self::Interrupted,
     ];
 
     /// Returns the number passed to the operating system.
@@ -70,8 +73,9 @@ mod tests {
             Exit::Error,
             Exit::Refused,
             Exit::Usage,
+            Exit::Interrupted,
         ];
-        assert_eq!(order.map(Exit::code), [0, 2, 6, 3, 5, 1, 4, 64]);
+        assert_eq!(order.map(Exit::code), [0, 2, 6, 3, 5, 1, 4, 64, 130]);
         for (at, worse) in order.into_iter().enumerate() {
             for better in order.into_iter().take(at + 1) {
                 assert_eq!((worse.worst(better), better.worst(worse)), (worse, worse));

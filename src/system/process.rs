@@ -58,6 +58,15 @@ impl ProcessStat {
     }
 }
 
+/// Returns whether this process ignores a signal, which it does from its start only: nothing here changes that.
+pub fn ignores(signal: i32) -> bool {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).map(str::trim).unwrap_or_default();
+    // The first signal is the lowest bit (proc_pid_status(5)).
+    let bit = u32::try_from(signal - 1).ok().and_then(|place| 1_u64.checked_shl(place)).unwrap_or(0);
+    u64::from_str_radix(mask, 16).unwrap_or(0) & bit != 0
+}
+
 /// Looks up the process `pid`.
 ///
 /// # Errors

@@ -25,6 +25,7 @@ mod reset;
 mod rolled_back;
 pub(crate) mod shards;
 mod servers;
+mod signals;
 mod signed;
 mod signing;
 pub(crate) mod stage;

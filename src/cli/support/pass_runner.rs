@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::effects::Progress;
 use crate::effects::real::RealWorld;
@@ -12,6 +13,7 @@ use crate::registry::RequestCounts;
 use crate::report::finding::{self, RunResults};
 use crate::report::text::{self, RowFilter};
 use crate::report::{OutputFormat, PassEnd, Render, Report, json, markdown};
+use crate::system::process;
 
 use super::output;
 use super::source_map::SourceMap;
@@ -47,30 +49,47 @@ pub fn report(context: &CommandContext, repo: Repo, request: &Request) -> Result
     let bar = Arc::new(bar(context));
     let drawn = Arc::clone(&bar);
     let world = RealWorld::new(repo, context.policy.clone(), Box::new(move |progress| draw(&drawn, progress)));
-    let runtime = runtime()?;
-    let result = runtime.block_on(async { interruptible(reconcile(&world, request)).await });
-    // An interrupted pass does not wait for blocking threads.
-    runtime.shutdown_background();
+    let result = runtime()?.block_on(async { interruptible(reconcile(&world, request)).await });
     bar.finish_and_clear();
     let RequestCounts { head, get, token, retries, bytes } = world.counts();
     tracing::debug!(
         "registry requests: {head} HEAD, {get} GET, {token} token, {retries} retries; {bytes} bytes received"
     );
-    result
+    result.map_err(|error| error.after(world.landed()))
 }
 
-/// Runs a pass until it ends or the process receives SIGTERM or SIGINT; dropping the pass stops everything it started.
+/// Runs a pass until it ends or a signal stops it; dropping the pass stops everything it started.
 ///
 /// # Errors
 /// Returns the error that stopped the pass, or the interruption.
 pub async fn interruptible<T>(pass: impl Future<Output = Result<T, PassError>>) -> Result<T, CliError> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let listen = |kind| signal(kind).map_err(CliError::Output);
-    let (mut terminate, mut interrupt) = (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?);
-    tokio::select! {
-        result = pass => Ok(result?),
-        _ = terminate.recv() => Err(CliError::new("terminated; run again to continue")),
-        _ = interrupt.recv() => Err(CliError::new("interrupted; run again to continue")),
+    let (mut interrupt, mut terminate) = (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
+    let (mut hangup, mut quit) =
+        (listen_unless_ignored(SignalKind::hangup())?, listen_unless_ignored(SignalKind::quit())?);
+    let event = tokio::select! {
+        result = pass => return Ok(result?),
+        _ = interrupt.recv() => "interrupted",
+        _ = terminate.recv() => "terminated",
+        () = received(&mut hangup) => "interrupted by SIGHUP",
+        () = received(&mut quit) => "interrupted by SIGQUIT",
+    };
+    Err(CliError::Interrupted { event, landed: None })
+}
+
+fn listen(kind: SignalKind) -> Result<Signal, CliError> {
+    signal(kind).map_err(|error| CliError::new(format!("cannot handle signals: {error}")))
+}
+
+/// Handles a signal unless it is ignored since the start of the process, as with nohup(1).
+fn listen_unless_ignored(kind: SignalKind) -> Result<Option<Signal>, CliError> {
+    if process::ignores(kind.as_raw_value()) { Ok(None) } else { listen(kind).map(Some) }
+}
+
+/// Waits for a signal; forever if it is ignored.
+async fn received(signal: &mut Option<Signal>) {
+    match signal {
+        Some(signal) => drop(signal.recv().await),
+        None => std::future::pending().await,
     }
 }
 
@@ -79,7 +98,8 @@ pub async fn interruptible<T>(pass: impl Future<Output = Result<T, PassError>>) 
 /// # Errors
 /// Fails if the system is out of resources.
 pub fn runtime() -> Result<tokio::runtime::Runtime, CliError> {
-    Ok(tokio::runtime::Builder::new_current_thread().enable_all().build()?)
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.map_err(|error| CliError::new(format!("cannot start the runtime: {error}")))
 }
 
 /// A finished pass, ready to be rendered.

@@ -264,7 +264,7 @@ fn on_sigterm_it_stops_at_once_and_writes_nothing() {
         }
         assert!(Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap().success());
         let stderr = std::io::read_to_string(child.stderr.take().unwrap()).unwrap();
-        assert_eq!(child.wait().unwrap().code(), Some(1), "{stderr}");
+        assert_eq!(child.wait().unwrap().code(), Some(130), "{stderr}");
         assert_eq!(stderr, format!("error: {said}; run again to continue\n"));
         assert!(!stage.sandbox.work().join("pinstream.lock").exists());
     }

@@ -13,7 +13,8 @@ name = "slow"
 run = ["sh", "-c", "test -e $HOME/fast || touch $HOME/begun; until test -e $HOME/fast || test -e $HOME/go; do sleep 0.02; done; cat >> $HOME/told"]
 "#;
 
-fn wait_for(path: &Path) {
+/// Waits until a file exists.
+pub(super) fn wait_for(path: &Path) {
     let begin = Instant::now();
     while !path.exists() {
         assert!(begin.elapsed() < Duration::from_secs(30), "`{}` never came", path.display());
@@ -22,7 +23,7 @@ fn wait_for(path: &Path) {
 }
 
 /// Number of processes whose `HOME` is that of `sandbox`.
-fn running(sandbox: &Sandbox) -> usize {
+pub(super) fn running(sandbox: &Sandbox) -> usize {
     let home = format!("HOME={}", sandbox.home().display());
     let has = |entry: &std::fs::DirEntry| {
         let environment = std::fs::read(entry.path().join("environ")).unwrap_or_default();
