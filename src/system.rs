@@ -1,4 +1,4 @@
-//! The machine: clock, environment, process table and helper programs. Only these files access them.
+//! The machine: clock, environment, process table, threads and helper programs. Only these files access them.
 
 pub mod clock;
 pub mod environment;
@@ -6,6 +6,7 @@ pub mod owner;
 pub mod private_directory;
 pub mod process;
 pub mod program;
+pub mod thread;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

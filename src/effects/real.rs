@@ -27,6 +27,7 @@ use crate::registry::{self, FailureKind, Registry, ResolveError};
 use crate::system::clock::{self, Stopwatch};
 use crate::system::lock;
 use crate::system::owner;
+use crate::system::thread;
 
 use super::repo::Repo;
 use super::{
@@ -133,7 +134,7 @@ async fn blocking<T: Send + 'static>(
     work: impl FnOnce(&mut Remote) -> Result<T, GitError> + Send + 'static,
 ) -> Result<T, GitError> {
     let remote = Arc::clone(remote);
-    let done = tokio::task::spawn_blocking(move || work(&mut lock(&remote))).await;
+    let done = thread::run_blocking(move || work(&mut lock(&remote))).await;
     done.unwrap_or_else(|error| Err(GitError::Local(error.to_string())))
 }
 

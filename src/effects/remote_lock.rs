@@ -11,6 +11,7 @@ use crate::registry::{FailureKind, ResolveError};
 use super::repo::Repo;
 use crate::system::environment;
 use crate::system::lock;
+use crate::system::thread;
 
 /// Reads the lock of `remote` on a thread for blocking calls.
 pub(super) async fn read(
@@ -41,7 +42,7 @@ pub(super) async fn read(
     };
     let branch = remote.branch.clone();
     let work = move || Remote::open(setup)?.lock_at_tip(branch.as_deref());
-    let done = tokio::task::spawn_blocking(work).await;
+    let done = thread::run_blocking(work).await;
     done.unwrap_or_else(|error| Err(GitError::Local(error.to_string()))).map_err(failure)
 }
 

@@ -22,6 +22,7 @@ use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, WaitOptions};
 use crate::system::clock::Stopwatch;
 use crate::system::lock;
 use crate::system::process::{self, ProcessStat};
+use crate::system::thread;
 
 /// The interval between two looks at the process table.
 pub(super) const POLL: Duration = Duration::from_millis(20);
@@ -60,7 +61,7 @@ impl ProcessTree {
         if leader.is_err() {
             stop_adopting(&leaders);
         }
-        let leader = leader?;
+        let leader = leader.map_err(thread::name_limit)?;
         let number = leader.id().cast_signed();
         leaders.insert(number);
         drop(leaders);
@@ -77,11 +78,16 @@ impl ProcessTree {
     /// Waits for the end of the leader without reaping it.
     pub(super) async fn leader_ended(&self) {
         let pid = self.pid;
-        let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
-        let wait = move || {
-            while rustix::process::waitid(WaitId::Pid(pid), options).is_err_and(|error| error == Errno::INTR) {}
+        let look = move |options| {
+            rustix::process::waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | options)
         };
-        let _ = tokio::task::spawn_blocking(wait).await;
+        let wait = move || while look(WaitIdOptions::empty()).is_err_and(|error| error == Errno::INTR) {};
+        if thread::run_blocking(wait).await.is_err() {
+            // The kernel refused another thread.
+            while matches!(look(WaitIdOptions::NOHANG), Ok(None) | Err(Errno::INTR)) {
+                tokio::time::sleep(POLL).await;
+            }
+        }
     }
 
     /// Waits until no process of the tree runs.

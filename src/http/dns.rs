@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs as _};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -13,6 +13,7 @@ use tokio::sync::OnceCell;
 
 use super::address::PrivateAccess;
 use crate::system::lock;
+use crate::system::thread;
 
 /// Resolves names instead of the system; tests use it to play a hostile name server.
 pub type NameLookup = Arc<dyn Fn(&str) -> Vec<IpAddr> + Send + Sync>;
@@ -24,7 +25,11 @@ const CACHE_TTL: Duration = Duration::from_secs(5 * 60);
 async fn resolve(name: &str, lookup: Option<&NameLookup>) -> io::Result<Vec<IpAddr>> {
     match lookup {
         Some(lookup) => Ok(lookup(name)),
-        None => Ok(tokio::net::lookup_host((name, 0)).await?.map(|address| address.ip()).collect()),
+        None => {
+            let name = name.to_owned();
+            let found = thread::run_blocking(move || (name.as_str(), 0).to_socket_addrs()).await??;
+            Ok(found.map(|address| address.ip()).collect())
+        }
     }
 }
 

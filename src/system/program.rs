@@ -21,6 +21,7 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use super::clock::Stopwatch;
 use super::environment;
 use super::process::{self, TrackedChild};
+use super::thread;
 
 /// The most bytes that are kept of each output.
 const OUTPUT_MAX: u64 = 1 << 20;
@@ -144,12 +145,14 @@ impl Program {
     /// If it cannot be started or reaches the limit. An exit code other than 0 is not an error.
     pub fn run(self, limit: Duration) -> Result<ProgramOutput, ProgramError> {
         let program = PathBuf::from(self.command.get_program());
+        let refused = |source| ProgramError::Start { program: program.clone(), source };
         let (mut child, input) = self.spawn()?;
         if let Some(mut stdin) = child.0.stdin.take() {
             // A program may end without reading its input; its exit code counts.
-            std::thread::spawn(move || stdin.write_all(&input).ok());
+            thread::start(move || drop(stdin.write_all(&input))).map_err(refused)?;
         }
-        let (stdout, stderr) = (drain(child.0.stdout.take()), drain(child.0.stderr.take()));
+        let stdout = drain(child.0.stdout.take()).map_err(refused)?;
+        let stderr = drain(child.0.stderr.take()).map_err(refused)?;
         let status = child.wait(limit).ok_or(ProgramError::TimedOut { program, limit })?;
         Ok(ProgramOutput { success: status.success(), stdout: text(&stdout), stderr: text(&stderr) })
     }
@@ -159,8 +162,10 @@ impl Program {
     /// # Errors
     /// If it cannot be started.
     pub fn start(self, silence: Duration) -> Result<RunningProgram, ProgramError> {
+        let program = PathBuf::from(self.command.get_program());
         let (mut child, _) = self.spawn()?;
-        let (stdin, stdout, stderr) = (child.0.stdin.take(), child.0.stdout.take(), drain(child.0.stderr.take()));
+        let stderr = drain(child.0.stderr.take()).map_err(|source| ProgramError::Start { program, source })?;
+        let (stdin, stdout) = (child.0.stdin.take(), child.0.stdout.take());
         Ok(RunningProgram { stdin, stdout, stderr, child, silence })
     }
 
@@ -170,7 +175,7 @@ impl Program {
         let program = PathBuf::from(command.get_program());
         let (child, tracked) = process::track(|| command.spawn()).map_err(|source| match source.kind() {
             io::ErrorKind::NotFound => ProgramError::Missing { program },
-            _ => ProgramError::Start { program, source },
+            _ => ProgramError::Start { program, source: thread::name_limit(source) },
         })?;
         Ok((ProcessGroup(child, tracked), input))
     }
@@ -271,16 +276,16 @@ impl Drop for ProcessGroup {
 }
 
 /// Reads an output to its end on a thread of its own, and sends the first part of it.
-fn drain(output: Option<impl Read + Send + 'static>) -> Receiver<String> {
+fn drain(output: Option<impl Read + Send + 'static>) -> io::Result<Receiver<String>> {
     let (sender, receiver) = mpsc::channel();
-    std::thread::spawn(move || {
+    thread::start(move || {
         let Some(mut output) = output else { return };
         let mut bytes = Vec::new();
         let _ = output.by_ref().take(OUTPUT_MAX).read_to_end(&mut bytes);
         let _ = io::copy(&mut output, &mut io::sink());
         let _ = sender.send(String::from_utf8_lossy(&bytes).into_owned());
-    });
-    receiver
+    })?;
+    Ok(receiver)
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ mod history;
 mod hooks;
 mod landed;
 mod left;
+mod limits;
 mod message;
 mod notified;
 mod operator;

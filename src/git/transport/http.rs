@@ -27,6 +27,7 @@ use crate::http::{
 use crate::system::clock::{self, Stopwatch};
 use crate::system::environment;
 use crate::system::lock;
+use crate::system::thread;
 
 /// Servers choose the smart protocol by the beginning of this name.
 const AGENT: &str = concat!("git/2.0 (pinstream/", env!("CARGO_PKG_VERSION"), ")");
@@ -238,8 +239,7 @@ impl Endpoint {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(local)?;
         let (stop, stopped) = oneshot::channel::<()>();
         let handle = runtime.handle().clone();
-        let thread = std::thread::Builder::new().name("git-http".to_owned());
-        thread.spawn(move || runtime.block_on(stopped).ok()).map_err(local)?;
+        thread::start(move || drop(runtime.block_on(stopped))).map_err(local)?;
         Ok(self.worker.get_or_init(|| Worker { runtime: handle, _stop: stop }))
     }
 

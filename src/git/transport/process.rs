@@ -36,11 +36,12 @@ impl RemoteProgram {
     }
 
     fn not_started(&self, error: &ProgramError) -> WireFailure {
-        let help = match self {
-            Self::Ssh(_) => "install an OpenSSH client, or use an `https` address",
-            Self::Local(_) => "install git, or use an `https` or `ssh` address",
+        let help = match (error, self) {
+            (ProgramError::Missing { .. }, Self::Ssh(_)) => "; install an OpenSSH client, or use an `https` address",
+            (ProgramError::Missing { .. }, Self::Local(_)) => "; install git, or use an `https` or `ssh` address",
+            (ProgramError::Start { .. } | ProgramError::TimedOut { .. }, _) => "",
         };
-        self.unreachable(format!("{error}; {help}"))
+        self.unreachable(format!("{error}{help}"))
     }
 
     fn unreachable(&self, reason: String) -> WireFailure {
