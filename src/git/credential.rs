@@ -16,6 +16,8 @@ use crate::system::environment;
 const TOKEN_USER: &str = "x-access-token";
 /// The name of the token's source, for messages.
 const TOKEN_SOURCE: &str = "`PINSTREAM_GIT_TOKEN`";
+/// The name of the address as a source, for messages.
+const ADDRESS_SOURCE: &str = "the password of the address";
 
 /// Sources of credentials besides Git's credential helpers.
 #[derive(Clone, Default)]
@@ -91,15 +93,16 @@ impl GitLogins {
         };
         let address = || {
             let user = self.address.user()?.to_owned();
-            Some(plain(user, self.address.password()?.clone(), "the password of the address"))
+            Some(plain(user, self.address.password()?.clone(), ADDRESS_SOURCE))
         };
         let lazily = std::iter::once_with(token).chain(std::iter::once_with(address));
         lazily.chain(std::iter::once_with(|| self.fill())).flatten()
     }
 
-    /// Returns the name of a configured token, which was not sent because the server did not ask for it.
-    pub(super) fn unused(&self) -> Option<&'static str> {
-        self.sources.token.as_ref().map(|_| TOKEN_SOURCE)
+    /// Names the configured credentials, except those of helpers, which are not run to find out.
+    pub(super) fn configured(&self) -> Option<&'static str> {
+        let token = self.sources.token.as_ref().map(|_| TOKEN_SOURCE);
+        token.or_else(|| self.address.user().and(self.address.password()).map(|_| ADDRESS_SOURCE))
     }
 
     /// Gets a login from Git's credential helpers (gitcredentials(7)).

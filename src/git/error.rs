@@ -24,13 +24,15 @@ pub enum GitError {
         /// The message of the transport.
         reason: String,
     },
-    /// The remote rejected the credentials.
-    #[error("the remote `{url}` rejected the credentials: {reason}")]
+    /// The remote rejected the credentials, or asked for none.
+    #[error("the remote `{url}` denied access: {reason}")]
     Unauthorized {
         /// Without credentials.
         url: String,
-        /// The message of the transport, and the credentials that were tried.
+        /// The message of the transport, and the credentials that were tried, or why they were not.
         reason: String,
+        /// The remedy.
+        help: &'static str,
     },
     /// The host key or certificate is unknown.
     #[error("cannot verify the identity of the remote `{url}`: {reason}")]
@@ -136,14 +138,16 @@ pub enum GitError {
     Local(String),
 }
 
+/// The remedy for a remote that asks for credentials, if there are none.
+pub(super) const NO_CREDENTIALS: &str =
+    "set `PINSTREAM_GIT_TOKEN` or a credential helper for https, `PINSTREAM_GIT_SSH_KEY` or an agent for ssh";
+
 impl GitError {
     /// Returns the remedy, if there is one.
     pub fn help(&self) -> Option<String> {
         let help = match self {
             Self::Remote { .. } => "use a path, or a `file`, `https` or `ssh` URL",
-            Self::Unauthorized { .. } => {
-                "set `PINSTREAM_GIT_TOKEN` or a credential helper for https, `PINSTREAM_GIT_SSH_KEY` or an agent for ssh"
-            }
+            Self::Unauthorized { help, .. } => help,
             Self::NoBranch { .. } => {
                 "create the branch by pushing a first commit, or choose another one with `--branch`"
             }

@@ -2,6 +2,7 @@
 //!
 //! A push names the expected commit of its ref and is not sent if the server has another one.
 
+mod credential_use;
 mod containment;
 mod daemon;
 pub(super) mod failure;

@@ -3,6 +3,7 @@
 mod cache;
 mod checkout;
 mod hostile;
+mod login;
 mod proposed;
 mod push;
 mod refusal;

@@ -14,6 +14,7 @@ use reqwest::{Response, StatusCode};
 use tokio::sync::{mpsc, oneshot};
 use url::Url;
 
+use super::credential_use::{CredentialUse, Unsent};
 use super::failure::{EXCHANGE_FACTOR, FailureOutlook, FailureSlot, WireFailure};
 use crate::git::GitError;
 use crate::git::address::RemoteAddress;
@@ -167,14 +168,12 @@ impl SmartHttp {
                 endpoint.logins.report(&login, false);
             }
             if !schemes.is_empty() && !schemes.iter().any(|scheme| scheme == "basic") {
-                let reason = format!(
-                    "it only accepts {} authentication, which pinstream does not support",
-                    shown(&schemes.join(" and "))
-                );
-                return Err(endpoint.unauthorized(&reason, &tried));
+                let schemes = shown(&schemes.join(" and "));
+                let reason = format!("it only accepts {schemes} authentication, which pinstream does not support");
+                return Err(endpoint.unauthorized(&reason, &tried, Unsent::OtherScheme));
             }
             let Some(login) = logins.next() else {
-                return Err(endpoint.unauthorized("it returned 401 Unauthorized", &tried));
+                return Err(endpoint.unauthorized("it returned 401 Unauthorized", &tried, Unsent::InvalidUser));
             };
             let Some(header) = password_header(&login.user, login.password.reveal()) else { continue };
             endpoint.client.redactor.add_header(&header);
@@ -366,30 +365,32 @@ impl Endpoint {
             reason = format!("{reason}: {page}");
         }
         if status == StatusCode::FORBIDDEN {
-            return self.unauthorized(&reason, tried);
+            return self.unauthorized(&reason, tried, Unsent::NoChallenge);
         }
+        let unsent = self.credentials(tried).unsent(Unsent::NoChallenge);
+        let unsent = unsent.map(|unsent| format!("; {unsent}")).unwrap_or_default();
         if status.is_redirection() {
             let target = response.location.as_deref().unwrap_or("another address");
             let target = shown(&self.client.redactor.redact(target));
-            let reason = format!("{reason} with a redirect to `{target}`; if you trust it, use that address");
+            let reason = format!("{reason} with a redirect to `{target}`; if you trust it, use that address{unsent}");
             return self.failed(reason, FailureOutlook::Answered);
         }
         if status == StatusCode::NOT_FOUND {
-            reason = format!("{reason}; check the path of the repository");
+            reason = format!("{reason}; check the path of the repository{unsent}");
         }
         let outlook = if is_retryable(status) { FailureOutlook::Transient } else { FailureOutlook::Answered };
         WireFailure { after: response.after, ..self.failed(reason, outlook) }
     }
 
-    fn unauthorized(&self, reason: &str, tried: &[&str]) -> WireFailure {
-        let tried = match (tried, self.logins.unused()) {
-            ([], _) if self.headers.contains_key(AUTHORIZATION) => "tried: git's `http.extraHeader`".to_owned(),
-            ([], Some(unused)) => format!("{unused} was not sent because the server did not ask for credentials"),
-            ([], None) => "no credentials found".to_owned(),
-            (tried, _) => format!("tried: {}", tried.join(", ")),
-        };
-        let error = GitError::Unauthorized { url: self.shown.clone(), reason: format!("{reason}; {tried}") };
-        WireFailure::new(error, FailureOutlook::Answered)
+    fn unauthorized(&self, reason: &str, tried: &[&str], unsent: Unsent) -> WireFailure {
+        let (credentials, help) = self.credentials(tried).describe(unsent);
+        let (url, reason) = (self.shown.clone(), format!("{reason}; {credentials}"));
+        WireFailure::new(GitError::Unauthorized { url, reason, help }, FailureOutlook::Answered)
+    }
+
+    fn credentials<'a>(&self, tried: &'a [&'a str]) -> CredentialUse<'a> {
+        let has_extra_header = self.headers.contains_key(AUTHORIZATION);
+        CredentialUse { configured: self.logins.configured(), has_extra_header, tried }
     }
 
     fn silent(&self) -> WireFailure {

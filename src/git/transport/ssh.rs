@@ -10,7 +10,7 @@ use crate::git::GitError;
 use crate::git::address::RemoteAddress;
 use crate::git::askpass;
 use crate::git::credential::GitCredentialSources;
-use crate::git::error::shown;
+use crate::git::error::{NO_CREDENTIALS, shown};
 use crate::http::Secret;
 use crate::system::environment;
 use crate::system::private_directory::PrivateDirectory;
@@ -139,7 +139,8 @@ impl SshProgram {
                 Some(_) => "tried: the key in `PINSTREAM_GIT_SSH_KEY`",
                 None => "tried: keys from the ssh configuration and the agent",
             };
-            return WireFailure::lasting(GitError::Unauthorized { url, reason: format!("{message}; {tried}") });
+            let (reason, help) = (format!("{message}; {tried}"), NO_CREDENTIALS);
+            return WireFailure::lasting(GitError::Unauthorized { url, reason, help });
         }
         let is_final = contains(&[
             "not appear to be a git repository",
