@@ -33,7 +33,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub use error::GitError;
 pub use remote::forge_commit::{SignedByForge, StagedCommit};
-pub use remote::proposals::{PROPOSALS, ProposalBranch};
+pub use remote::proposals::ProposalBranch;
 pub use remote::{Remote, RemoteSetup};
 
 use crate::model::image::{Digest, TagId};
@@ -81,8 +81,8 @@ pub struct RemoteTips {
     pub state: Option<CommitId>,
     /// The branch that the remote's `HEAD` names, if the remote reports it.
     pub default: Option<String>,
-    /// The tips of proposal branches by name.
-    pub proposals: BTreeMap<String, CommitId>,
+    /// The tips of all other branches by name; some of them are proposals.
+    pub branches: BTreeMap<String, CommitId>,
 }
 
 /// A question about the history of a branch.

@@ -210,5 +210,9 @@ pub async fn reconcile<W: World>(world: &W, request: &Request) -> Result<Report,
 fn branch_scope<'a>(request: &'a Request, snapshot: &'a Snapshot) -> BranchScope<'a> {
     let base = Some(snapshot.tips.branch.as_str());
     let is_default = snapshot.tips.default.is_none() || snapshot.tips.default.as_deref() == base;
-    BranchScope { root: &request.root, base: base.filter(|_| !is_default) }
+    BranchScope {
+        prefix: snapshot.root.settings.branch_prefix(),
+        root: &request.root,
+        base: base.filter(|_| !is_default),
+    }
 }

@@ -148,7 +148,7 @@ impl Git for RealWorld {
         let branch = branch.map(str::to_owned);
         let of_tree = |tree: &WorkTree| {
             let (branch, tip) = (String::new(), tree.version()?);
-            Ok(RemoteTips { branch, tip, state: None, default: None, proposals: BTreeMap::new() })
+            Ok(RemoteTips { branch, tip, state: None, default: None, branches: BTreeMap::new() })
         };
         self.read(move |remote| remote.fetch_tips(branch.as_deref()), of_tree).await
     }

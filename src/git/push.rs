@@ -6,12 +6,16 @@ use super::error::shown;
 use super::transport::failure::{self, FailureOutlook};
 use super::transport::receive_pack::{PushCommand, PushError, PushReply};
 use super::transport::{CACHED_BRANCH, CACHED_STATE, Exchange, ServerRemote, StalledPushes, retries};
-use super::{GitError, PROPOSALS, Push, pack};
+use super::{GitError, Push, pack};
+use crate::text::escape;
 
 /// Maximum number of consecutive pushes that fail without a change of the ref.
 const STALLED_MAX: u32 = 3;
 /// Maximum number if the server reports a locked ref: another push may be in progress, but a stale lock file looks alike.
 const LOCKED_MAX: u32 = 8;
+
+/// Maximum length of a refusal, in characters.
+const REASON_MAX: usize = 600;
 
 impl ServerRemote {
     /// Updates `reference` from `expected`, or creates it, to `new`, whose only parent is `parent`.
@@ -25,7 +29,8 @@ impl ServerRemote {
         let outcome = self.update(PushCommand { reference, expected, new: Some(new) }, parent)?;
         if let Push::Landed(new) = &outcome {
             let name = match reference.strip_prefix("refs/heads/") {
-                Some(branch) if branch.starts_with(PROPOSALS) => format!("refs/cache/proposals/{branch}"),
+                // Only the branch of a pass grows from its own tip.
+                Some(branch) if expected != parent => format!("refs/cache/proposals/{branch}"),
                 Some(_) => CACHED_BRANCH.to_owned(),
                 None => CACHED_STATE.to_owned(),
             };
@@ -152,7 +157,8 @@ impl ServerRemote {
     ) -> Result<Push<Oid>, GitError> {
         let refused = |message: &str| {
             let message = self.with_output(message, exchange);
-            let reason = shown(&self.without_secrets(&message));
+            // GitHub names the violated rule at the end of a long text.
+            let reason = escape::truncate(self.without_secrets(&message).trim(), REASON_MAX);
             let (url, reference) = (self.address.shown().to_owned(), reference.to_owned());
             match failure::means_failed(&message) {
                 true => GitError::Failed { url, reference, reason },

@@ -58,6 +58,8 @@ pub struct Remote {
     directory: Option<PathBuf>,
     root: RepoPath,
     checkout: Option<PathBuf>,
+    /// The branch of the pass and that of `HEAD`, which are never replaced or deleted.
+    protected: Vec<BranchName>,
     local_state: LocalState,
     signing: SigningKeySource,
     /// The last signer: preparing one starts programs.
@@ -94,6 +96,7 @@ impl Remote {
             directory,
             root,
             checkout,
+            protected: Vec::new(),
             local_state,
             signing,
             signer: None,
@@ -107,14 +110,15 @@ impl Remote {
         self.server.address.shown()
     }
 
-    /// Lists the tips of the branch (by default that of `HEAD`), the state ref and proposals, and fetches branch and state
-    /// unless they are cached, on one connection.
+    /// Lists the tips of the branch (by default that of `HEAD`), the state ref and other branches, and fetches branch and
+    /// state unless they are cached, on one connection.
     ///
     /// # Errors
     /// If the remote cannot be reached or has no such branch.
     pub fn fetch_tips(&mut self, branch: Option<&str>) -> Result<RemoteTips, GitError> {
-        let AdvertisedRefs { branch, tip, state, default, proposals } =
+        let AdvertisedRefs { branch, tip, state, default, branches } =
             self.tips(branch, FetchRequest::BranchAndState)?;
+        self.protected = default.iter().cloned().chain([branch.clone()]).collect();
         let state = StateRefTip { remote: state.map(|id| id.to_string()), local: self.local_state.tip()? };
         let named = |(name, tip): (BranchName, Oid)| (name.to_string(), CommitId(tip.to_string()));
         Ok(RemoteTips {
@@ -122,7 +126,7 @@ impl Remote {
             tip: CommitId(tip.to_string()),
             state: state.encode(),
             default: default.map(|name| name.to_string()),
-            proposals: proposals.into_iter().map(named).collect(),
+            branches: branches.into_iter().map(named).collect(),
         })
     }
 

@@ -28,7 +28,7 @@ use super::cache::GitCache;
 use super::credential::{GitCredentialSources, GitLogins};
 use super::error::{local, shown};
 use super::format;
-use super::{GitError, PROPOSALS, STATE_REF};
+use super::{GitError, STATE_REF};
 use crate::http::HttpLimits;
 use crate::system::clock::Stopwatch;
 use daemon::DaemonRemote;
@@ -80,12 +80,9 @@ pub(super) struct AdvertisedRefs {
     pub(super) state: Option<Oid>,
     /// The branch that `HEAD` names.
     pub(super) default: Option<BranchName>,
-    /// The proposal branches.
-    pub(super) proposals: BTreeMap<BranchName, Oid>,
+    /// All other branches.
+    pub(super) branches: BTreeMap<BranchName, Oid>,
 }
-
-/// The most proposal branches that are read.
-pub(super) const PROPOSALS_MAX: usize = 10_000;
 
 /// The results that libgit2 reports during one exchange.
 #[derive(Default)]
@@ -205,10 +202,9 @@ impl ServerRemote {
         let Some(tip) = find(&branch.reference()).map(git2::RemoteHead::oid) else {
             return Err(GitError::NoBranch { url, branch: branch.to_string() });
         };
-        let is_proposal = |name: &BranchName| name.to_string().starts_with(PROPOSALS);
-        let proposals = heads.iter().filter_map(|head| Some((name_of(head.name())?, head.oid())));
-        let proposals = proposals.filter(|(name, _)| is_proposal(name)).take(PROPOSALS_MAX).collect();
-        Ok(AdvertisedRefs { branch, tip, state: find(STATE_REF).map(git2::RemoteHead::oid), default, proposals })
+        let others = heads.iter().filter_map(|head| Some((name_of(head.name())?, head.oid())));
+        let branches = others.filter(|(name, _)| *name != branch).collect();
+        Ok(AdvertisedRefs { branch, tip, state: find(STATE_REF).map(git2::RemoteHead::oid), default, branches })
     }
 
     /// Fetches refs without history.

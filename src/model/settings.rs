@@ -121,6 +121,13 @@ fn settings(file: &Arc<SourceFile>, schedules: &mut Schedules) -> (Settings, Vec
     (settings, findings.problems)
 }
 
+impl Settings {
+    /// Returns the start of the names of proposal branches.
+    pub fn branch_prefix(&self) -> &str {
+        self.publish.as_ref().map_or(publish::BRANCH_PREFIX, |publish| &publish.branch_prefix)
+    }
+}
+
 /// Returns the JSON schema of `pinstream.toml`.
 pub fn schema() -> serde_json::Value {
     crate::text::toml::schema::<SettingsTable>()

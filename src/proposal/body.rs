@@ -19,7 +19,8 @@ use super::marker;
 /// Maximum number of changes that are listed; longer bodies are truncated by forges and read by nobody.
 const CHANGES_MAX: usize = 100;
 /// Comment on a proposal that pinstream closes.
-pub const WITHDRAWN: &str = "Closed by pinstream: the branch already has these digests, or the images changed again.";
+pub const WITHDRAWN: &str = "Closed by pinstream: the branch already has these digests, the images changed again, or the \
+                             changes are in another proposal.";
 
 /// Adds the fingerprint of `changes` to a body and removes all other hidden lines.
 pub fn with_fingerprint(body: &str, changes: &[PinChange]) -> String {

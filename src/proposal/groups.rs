@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::git::PROPOSALS;
 use crate::model::image::TagId;
 use crate::model::lock::diff::{PinChange, changes};
 use crate::model::lock::{Lock, zip_by_tag};
@@ -11,6 +10,8 @@ use crate::model::stream::Definitions;
 /// Common part of the branch names of one root's proposals into one branch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BranchScope<'a> {
+    /// Start of all names (`branch-prefix`).
+    pub prefix: &'a str,
     /// Directory of the root in the repository; empty for the top.
     pub root: &'a str,
     /// Branch that the proposals are merged into, if it is not the remote's default.
@@ -27,12 +28,12 @@ impl BranchScope<'_> {
         let group = plain(group);
         // git-check-ref-format(1) forbids this ending.
         let group = if group.ends_with(".lock") { format!("{group}+") } else { group };
-        format!("{PROPOSALS}{root}{group}{base}")
+        format!("{}{root}{group}{base}", self.prefix)
     }
 
     /// Reports whether a branch belongs to this scope.
     pub fn contains(&self, branch: &str) -> bool {
-        let Some(name) = branch.strip_prefix(PROPOSALS) else { return false };
+        let Some(name) = branch.strip_prefix(self.prefix) else { return false };
         let (name, base) = name.split_once("@@").map_or((name, None), |(name, base)| (name, Some(base)));
         let root = name.split_once('@').map_or("", |(root, _)| root);
         let plain = |text: &str| text.replace('/', "+");

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::effects::{RemoteTips, World};
-use crate::git::{PROPOSALS, RootFiles};
+use crate::git::RootFiles;
 use crate::model::image::{RegistryHost, RemoteName};
 use crate::model::root::{CachedDefinitions, Fingerprint, Root};
 use crate::model::settings::remote::RemoteSettings;
@@ -101,9 +101,6 @@ impl Snapshot {
         tips: RemoteTips,
         cached: &mut Option<CachedDefinitions>,
     ) -> Result<Self, PassError> {
-        if tips.branch.starts_with(PROPOSALS) {
-            return Err(PassError::Problems(Problems(vec![is_proposal(&tips.branch)])));
-        }
         let files = world.root_files(&tips.tip).await?;
         if !files.contains_key(settings::FILE_NAME) && !tips.branch.is_empty() {
             return Err(PassError::Problems(Problems(vec![no_root(root, &tips.branch)])));
@@ -111,6 +108,7 @@ impl Snapshot {
         let fingerprint = Fingerprint::of(&files);
         let root = Root::read_cached(&files, fingerprint, cached)?;
         drop(files);
+        Problems::check(unfit_base(&tips.branch, root.settings.branch_prefix()).into_iter().collect())?;
         let authorities = authorities(world, &tips, &root).await?;
         world.prepare(&root.settings, &authorities).map_err(PassError::Registries)?;
         let trust = trust(world, &tips, &root).await?;
@@ -135,9 +133,20 @@ impl Snapshot {
     }
 }
 
-fn is_proposal(branch: &str) -> Problem {
-    let message = format!("cannot work on `{branch}`: branches below `{PROPOSALS}` are reserved for proposals");
-    Problem::whole(None, message).help("pass `--branch` with the branch that proposals are merged into")
+/// Returns the problem of a branch that proposals cannot be merged into: one of them, or one that blocks their names.
+fn unfit_base(branch: &str, prefix: &str) -> Option<Problem> {
+    if branch.starts_with(prefix) {
+        let start = if prefix.ends_with('/') { "below" } else { "that start with" };
+        let message = format!("cannot work on `{branch}`: branches {start} `{prefix}` are reserved for proposals");
+        let help =
+            "pass `--branch` with the branch that proposals are merged into, or set `branch-prefix` in `[publish]`";
+        return Some(Problem::whole(None, message).help(help));
+    }
+    let is_blocking = !branch.is_empty() && prefix.strip_prefix(branch).is_some_and(|rest| rest.starts_with('/'));
+    is_blocking.then(|| {
+        let message = format!("cannot propose to `{branch}`: git has no branches `{prefix}…` beside it");
+        Problem::whole(None, message).help("set `branch-prefix` in `[publish]` to another start")
+    })
 }
 
 fn no_root(directory: &str, branch: &str) -> Problem {

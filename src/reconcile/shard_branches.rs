@@ -72,7 +72,8 @@ mod tests {
         let mut root = Root::read(&files).unwrap();
         // The list that was read is empty.
         root.expand(|_, _| Some(&[]));
-        let (publish, scope) = (root.settings.publish.clone().unwrap(), BranchScope { root: "", base: None });
+        let (publish, scope) =
+            (root.settings.publish.clone().unwrap(), BranchScope { prefix: "pinstream/", root: "", base: None });
         let branch = scope.branch(&format!("found:{tag}"));
         let found = ProposalBranch {
             tip: CommitId("1".to_owned()),

@@ -234,10 +234,10 @@ impl SimWorld {
 impl Git for SimWorld {
     async fn tips(&self, _: Option<&str>) -> Result<RemoteTips, GitError> {
         let tip = self.ask(|inner| inner.tip).await?;
-        let (state, proposals) = self.ask(|inner| (inner.state_tip, inner.review.tips())).await?;
+        let (state, branches) = self.ask(|inner| (inner.state_tip, inner.review.tips())).await?;
         let earlier = self.earlier_tip.replace(Some(tip)).unwrap_or(tip);
         let tip = if self.has(Fault::BranchBeforeState) { earlier } else { tip };
-        Ok(RemoteTips { branch: "main".to_owned(), tip: id(tip), state: state.map(id), default: None, proposals })
+        Ok(RemoteTips { branch: "main".to_owned(), tip: id(tip), state: state.map(id), default: None, branches })
     }
 
     async fn root_files(&self, commit: &CommitId) -> Result<RootFiles, GitError> {

@@ -16,9 +16,6 @@ use crate::git::tree::ObjectStore;
 use crate::git::{CommitId, GitError, NewCommit, Push};
 use crate::model::settings::Author;
 
-/// Prefix of the branches of proposals.
-pub const PROPOSALS: &str = "pinstream/";
-
 /// Maximum size of a commit, in bytes.
 const COMMIT_MAX: usize = 1 << 20;
 
@@ -73,7 +70,7 @@ impl Remote {
         change: &NewCommit,
         now: Timestamp,
     ) -> Result<Push<CommitId>, GitError> {
-        let reference = proposal_branch(branch)?;
+        let reference = self.proposal_branch(branch)?;
         let expected = expected.map(|id| Oid::from_str(&id.0)).transpose()?;
         let (parent, new) = self.write_commit(change, now)?;
         self.swap(&reference, expected, Some(parent), new)
@@ -84,27 +81,39 @@ impl Remote {
     /// # Errors
     /// If the remote refuses.
     pub fn withdraw(&mut self, branch: &str, expected: &CommitId) -> Result<Push<CommitId>, GitError> {
-        let reference = proposal_branch(branch)?;
+        let reference = self.proposal_branch(branch)?;
         let expected = Oid::from_str(&expected.0)?;
         Ok(to_commit_id(self.server.remove(&reference, expected)?))
     }
-}
 
-/// Returns the ref of a proposal's branch; refuses all other branches, which are never replaced.
-fn proposal_branch(name: &str) -> Result<String, GitError> {
-    let branch = BranchName::parse(name)?;
-    match name.starts_with(PROPOSALS) {
-        true => Ok(branch.reference()),
-        false => Err(GitError::Branch { branch: name.to_owned() }),
+    /// Returns the ref of a proposal's branch; refuses the branches that are never replaced.
+    fn proposal_branch(&self, name: &str) -> Result<String, GitError> {
+        let branch = BranchName::parse(name)?;
+        match self.protected.contains(&branch) {
+            false => Ok(branch.reference()),
+            true => Err(GitError::Branch { branch: name.to_owned() }),
+        }
     }
 }
 
-/// Reads the commit `tip` with the lock of `root`.
+/// Reads the commit `tip` with the lock of `root`. People may push anything: an unusable lock counts as missing, and an
+/// oversized commit has no parents, so that it is not ours.
 fn read(objects: &ObjectStore<'_>, tip: Oid, root: &RepoPath) -> Result<ProposalBranch, GitError> {
-    let lock = objects.lock_id(tip, root)?.map(|id| objects.lock(id)).transpose()?;
+    let lock = match objects.lock_id(tip, root).and_then(|id| id.map(|id| objects.lock(id)).transpose()) {
+        Err(GitError::Tree { .. }) => None,
+        lock => lock?,
+    };
     let (size, _) = objects.odb.read_header(tip)?;
     if size > COMMIT_MAX {
-        return Err(GitError::Tree { path: tip.to_string(), reason: "the commit is too large".to_owned() });
+        let (parents, message) = (Vec::new(), String::new());
+        return Ok(ProposalBranch {
+            tip: CommitId(tip.to_string()),
+            parents,
+            author: None,
+            committer: None,
+            message,
+            lock,
+        });
     }
     let object = objects.odb.read(tip)?;
     // Header lines, an empty line, the message.

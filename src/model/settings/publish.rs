@@ -10,6 +10,7 @@ use std::ops::Range;
 
 use url::Url;
 
+use super::git::branch;
 use super::globs::TagGlobs;
 use super::user_text::{LIST_MAX, bounded, template};
 use crate::model::image::{NameError, TagId, is_label};
@@ -20,6 +21,9 @@ use crate::text::toml::StringOr;
 pub use forges::ForgeKind;
 use forges::{ForgeTable, Hosting, PublishTable, SetsTable};
 
+/// The default of `branch-prefix`.
+pub const BRANCH_PREFIX: &str = "pinstream/";
+
 /// The validated `[publish]` table.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Publish {
@@ -27,17 +31,19 @@ pub struct Publish {
     pub repository: ForgeRepository,
     /// Changes that share a proposal.
     pub group: Grouping,
+    /// Start of the names of proposal branches.
+    pub branch_prefix: String,
     /// Template for titles; none means the first line of the commit message.
     pub title: Option<Template>,
     /// Template for bodies; none means the default body.
     pub body: Option<Template>,
-    /// Labels of new proposals.
+    /// Labels of proposals.
     pub labels: Vec<String>,
-    /// Reviewers of new proposals.
+    /// Reviewers of proposals.
     pub reviewers: Vec<Reviewer>,
     /// New proposals are drafts.
     pub draft: bool,
-    /// New proposals are merged by the forge as soon as its rules allow.
+    /// Proposals are merged by the forge as soon as its rules allow.
     pub auto_merge: bool,
     /// Changes of the class `attestation` are proposed, too.
     pub attestation: bool,
@@ -114,6 +120,8 @@ pub(super) fn publish(
     let title = table.title.as_ref().and_then(|text| template("publish.title", text, Template::for_proposal, findings));
     let body = table.body.as_ref().and_then(|text| template("publish.body", text, Template::for_proposal, findings));
     let group = table.group.as_ref().map(|written| grouping(written, findings)).unwrap_or_default();
+    let prefix = table.branch_prefix.as_ref().and_then(|at| findings.accept(&at.span, branch_prefix(&at.value)));
+    let branch_prefix = prefix.unwrap_or_else(|| BRANCH_PREFIX.to_owned());
     let labels = labels(&table.labels, kind, findings);
     let reviewers = reviewers(&table.reviewers, kind, findings);
     let is_on = |written: &Option<At<bool>>| written.as_ref().is_some_and(|written| written.value);
@@ -127,7 +135,18 @@ pub(super) fn publish(
         }
     }
     let attestation = table.attestation;
-    Some(Publish { repository: repository?, group, title, body, labels, reviewers, draft, auto_merge, attestation })
+    Some(Publish {
+        repository: repository?,
+        group,
+        branch_prefix,
+        title,
+        body,
+        labels,
+        reviewers,
+        draft,
+        auto_merge,
+        attestation,
+    })
 }
 
 /// Returns the one forge that the table names.
@@ -243,6 +262,19 @@ fn instance(text: &str) -> Result<Url, NameError> {
     let path = url.path().trim_end_matches('/').to_owned();
     url.set_path(&path);
     Ok(url)
+}
+
+/// Validates the start of branch names; it need not end with a slash.
+fn branch_prefix(text: &str) -> Result<String, NameError> {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._+-".contains(c);
+    let fits = (1..=100).contains(&text.len()) && text.chars().all(is_plain) && branch(&format!("{text}x")).is_ok();
+    if fits {
+        return Ok(text.to_owned());
+    }
+    Err(NameError::new(format!("invalid branch prefix `{}`", excerpt(text))).help(
+        "use at most 100 letters, digits, `.`, `_`, `+`, `-` and `/` that may start the name of a branch, e.g. \
+         `deps/pinstream-`",
+    ))
 }
 
 fn labels(written: &[At<String>], forge: Option<ForgeKind>, findings: &mut Diagnostics<'_>) -> Vec<String> {

@@ -74,16 +74,19 @@ fn a_tag_joins_the_group_of_the_tag_it_follows() {
 
 #[test]
 fn a_branch_is_named_after_its_group() {
-    let top = BranchScope { root: "", base: None };
+    let prefix = "pinstream/";
+    let top = BranchScope { prefix, root: "", base: None };
     assert_eq!(top.branch("python"), "pinstream/python");
     assert_eq!(top.branch("team-a/python"), "pinstream/team-a+python");
     assert_eq!(top.branch("team-a/python:3.12"), "pinstream/team-a+python+3.12");
     assert_eq!(top.branch("a.lock"), "pinstream/a.lock+");
     let scopes = [
         top,
-        BranchScope { root: "apps/web", base: None },
-        BranchScope { root: "", base: Some("release/1") },
-        BranchScope { root: "apps/web", base: Some("release/1") },
+        BranchScope { prefix, root: "apps/web", base: None },
+        BranchScope { prefix, root: "", base: Some("release/1") },
+        BranchScope { prefix, root: "apps/web", base: Some("release/1") },
+        BranchScope { prefix: "deps/pins-", root: "", base: None },
+        BranchScope { prefix: "deps/pins-", root: "apps/web", base: Some("release/1") },
     ];
     for scope in scopes {
         let branch = scope.branch("team-a/python");
@@ -91,6 +94,8 @@ fn a_branch_is_named_after_its_group() {
         assert_eq!(containing, [&scope], "{branch}");
     }
     assert!(!top.contains("main") && !top.contains("feature/pinstream/x"));
+    let other = BranchScope { prefix: "deps/pins-", ..top };
+    assert_eq!(other.branch("team-a/python"), "deps/pins-team-a+python");
 }
 
 proptest! {

@@ -34,7 +34,7 @@ fn snapshot(root: Root, fingerprint: Fingerprint) -> Snapshot {
         tip: CommitId("1".to_owned()),
         state: None,
         default: None,
-        proposals: BTreeMap::new(),
+        branches: BTreeMap::new(),
     };
     Snapshot { tips, root, trust: Trust::default(), routes: Routes::default(), fingerprint }
 }

@@ -8,11 +8,16 @@ use crate::model::image::TagId;
 use crate::model::lock::history::LockVersion;
 use crate::model::lock::{self, Lock};
 use crate::model::root::Root;
+use crate::model::settings::publish::BRANCH_PREFIX;
 use crate::model::settings::{Settings, Sign};
 use crate::proposal::carry_over::ProposedPins;
+use crate::proposal::groups::BranchScope;
 use crate::reconcile::load::Snapshot;
 use crate::reconcile::{PassError, Request, branch_scope};
 use crate::report::message as messages;
+
+/// The most proposal branches that are read.
+const BRANCHES_MAX: usize = 10_000;
 
 /// The proposal branches of a root, by name.
 pub type OpenBranches = BTreeMap<String, OpenBranch>;
@@ -41,8 +46,10 @@ impl OpenBranch {
 /// A Git failure.
 pub async fn read<G: Git>(git: &G, request: &Request, snapshot: &Snapshot) -> Result<OpenBranches, PassError> {
     let scope = branch_scope(request, snapshot);
-    let mut branches = snapshot.tips.proposals.clone();
-    branches.retain(|branch, _| scope.contains(branch));
+    // Proposals from before `branch-prefix` was set are closed.
+    let former = BranchScope { prefix: BRANCH_PREFIX, ..scope };
+    let ours = snapshot.tips.branches.iter().filter(|(branch, _)| scope.contains(branch) || former.contains(branch));
+    let branches: BTreeMap<_, _> = ours.take(BRANCHES_MAX).map(|(name, tip)| (name.clone(), tip.clone())).collect();
     let mut open = OpenBranches::new();
     if branches.is_empty() {
         return Ok(open);

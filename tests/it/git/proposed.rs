@@ -24,14 +24,14 @@ fn landed(push: Result<Push<CommitId>, GitError>) -> CommitId {
 fn tell(repo: &BareRepo, machine: &Machine) {
     let mut one = machine.open();
     let sight = one.fetch_tips(None).unwrap();
-    assert_eq!((sight.default.as_deref(), sight.proposals), (Some("main"), BTreeMap::new()));
+    assert_eq!((sight.default.as_deref(), sight.branches), (Some("main"), BTreeMap::new()));
     let first = landed(one.propose(BRANCH, None, &change(&sight.tip, "one"), now()));
     assert_eq!(repo.tip("refs/heads/pinstream/python"), Some(first.0.clone()));
     assert_eq!(repo.read("main", "pinstream.lock"), None);
 
     // Another machine reads all of it.
     let mut two = Machine::new(machine.url.clone()).open();
-    let proposals = two.fetch_tips(None).unwrap().proposals;
+    let proposals = two.fetch_tips(None).unwrap().branches;
     assert_eq!(proposals, BTreeMap::from([(BRANCH.to_owned(), first.clone())]));
     let found = two.read_proposals(&proposals).unwrap().remove(BRANCH).unwrap();
     let author = Author { name: "pinstream".to_owned(), email: "pinstream@localhost".to_owned() };
@@ -53,7 +53,7 @@ fn tell(repo: &BareRepo, machine: &Machine) {
         assert_eq!(one.withdraw(BRANCH, expected).unwrap(), Push::Moved);
     }
     assert_eq!(repo.tip("refs/heads/pinstream/python"), Some(person.clone()));
-    let proposals = one.fetch_tips(None).unwrap().proposals;
+    let proposals = one.fetch_tips(None).unwrap().branches;
     let found = one.read_proposals(&proposals).unwrap().remove(BRANCH).unwrap();
     assert_eq!((found.tip.0.as_str(), found.parents), (person.as_str(), vec![second]));
 
@@ -61,7 +61,7 @@ fn tell(repo: &BareRepo, machine: &Machine) {
     assert!(matches!(one.withdraw(BRANCH, &CommitId(person.clone())).unwrap(), Push::Landed(_)));
     assert_eq!(repo.tip("refs/heads/pinstream/python"), None);
     assert_eq!(one.withdraw(BRANCH, &CommitId(person)).unwrap(), Push::Moved);
-    assert_eq!(one.fetch_tips(None).unwrap().proposals, BTreeMap::new());
+    assert_eq!(one.fetch_tips(None).unwrap().branches, BTreeMap::new());
 
     // No other branch can be replaced like this.
     let error = one.propose("main", Some(&base), &change(&sight.tip, "x"), now()).unwrap_err();
@@ -94,7 +94,7 @@ fn many_branches_are_read_on_one_connection() {
         landed(one.propose(&format!("pinstream/{number}"), None, &change(&base, &number.to_string()), now()));
     }
     let mut two = Machine::new(server.url()).open();
-    let proposals = two.fetch_tips(None).unwrap().proposals;
+    let proposals = two.fetch_tips(None).unwrap().branches;
     server.take_requests();
     let found = two.read_proposals(&proposals).unwrap();
     assert_eq!(found.len(), 20);

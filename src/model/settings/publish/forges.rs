@@ -34,18 +34,23 @@ pub(crate) struct PublishTable {
     /// Changes that share a proposal: `stream` (the default), `tag`, `all`, or named sets of tags such as
     /// `{ base = ["python:*"] }`. Tags that are in no set are grouped by stream.
     pub(crate) group: Option<At<StringOr<SetsTable>>>,
+    /// Start of the names of proposal branches, by default `pinstream/`. Proposals below the default are closed when it
+    /// changes.
+    pub(crate) branch_prefix: Option<At<String>>,
     /// Template (Jinja) for the titles of proposals; see `pinstream help message`. Default: the first line of the commit
     /// message.
     pub(crate) title: Option<At<String>>,
     /// Template for the bodies of proposals; `text` is the default body.
     pub(crate) body: Option<At<String>>,
-    /// Labels of new proposals.
+    /// Labels of proposals. Every pass adds those that are missing.
     pub(crate) labels: Vec<At<String>>,
-    /// Reviewers of new proposals: users, or `team:NAME` on forges with teams.
+    /// Reviewers of proposals: users, or `team:NAME` on forges with teams. Every pass requests those who are missing; one
+    /// whom the forge refuses is a note.
     pub(crate) reviewers: Vec<At<String>>,
     /// Opens new proposals as drafts.
     pub(crate) draft: Option<At<bool>>,
-    /// Enables auto-merge for new proposals: the forge merges them as soon as its rules allow.
+    /// Enables auto-merge of proposals: the forge merges them as soon as its rules allow. Every pass requests it until it is
+    /// enabled; GitHub proposals that have nothing to wait for are merged at once.
     pub(crate) auto_merge: Option<At<bool>>,
     /// Also proposes changes that consist of nothing but new attestations.
     pub(crate) attestation: bool,

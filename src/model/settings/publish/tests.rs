@@ -28,6 +28,7 @@ fn a_forge_is_all_that_publish_requires() {
         Publish {
             repository: ForgeRepository { forge: ForgeKind::GitHub, path: "acme/deploy".to_owned(), url: None },
             group: Grouping::Stream,
+            branch_prefix: "pinstream/".to_owned(),
             title: None,
             body: None,
             labels: Vec::new(),
@@ -278,4 +279,17 @@ fn mistakes_in_groups_labels_and_reviewers_are_problems() {
     ] {
         assert!(problems(&format!("[publish]\n{text}\ngithub.repository = 'a/b'")).contains("more than 100"), "{text}");
     }
+}
+
+#[test]
+fn l14_a_branch_prefix_starts_the_name_of_a_branch() {
+    let settings = |prefix: &str| format!("[publish]\nbranch-prefix = '{prefix}'\ngithub.repository = 'a/b'");
+    for prefix in ["pinstream/", "deps/pins-", "bot", "a/b/", "x."] {
+        assert_eq!(read(&settings(prefix)).branch_prefix, prefix);
+    }
+    for prefix in ["", "/", "a//", "-a", "a/.", "a..", "a.lock/", "refs/heads/", "a b", "a~", "@", "é/", ".a/"] {
+        let found = problems(&settings(prefix));
+        assert!(found.starts_with(&format!("error: invalid branch prefix `{prefix}`\n")), "{found}");
+    }
+    assert!(problems(&settings(&"a".repeat(101))).starts_with("error: invalid branch prefix"));
 }

@@ -79,7 +79,7 @@ impl<'a, W: World> Proposer<'a, W> {
         let unused = open_branches.iter().filter(|(branch, _)| !used.contains(*branch) && self.context.is_ours(branch));
         for (branch, there) in unused {
             if self.context.shard.is_some() {
-                let now = self.world.tips(Some(&tips.branch)).await?.proposals;
+                let now = self.world.tips(Some(&tips.branch)).await?.branches;
                 if now.get(branch) != Some(&there.found.tip) {
                     // Another shard proposes something there.
                     continue;
