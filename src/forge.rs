@@ -11,6 +11,7 @@ mod gitea;
 mod github;
 mod gitlab;
 mod instance;
+mod options;
 mod pages;
 mod protocol;
 mod send;
@@ -22,16 +23,17 @@ pub use error::ForgeError;
 use crate::git::{CommitId, SignedByForge, StagedCommit};
 use crate::http::Proxies;
 use crate::model::settings::publish::{ForgeKind, Publish};
-use crate::proposal::draft::{ForgeProposal, ProposalDraft, ProposalState, newest};
+use crate::proposal::draft::{ForgeProposal, ProposalDraft, ProposalOptions, ProposalState, newest};
 use crate::proposal::marker::{self, is_same_text};
 use crate::proposal::truncate;
-use crate::system::environment;
+use crate::system::{environment, lock};
 use azure::Azure;
 use bitbucket::Bitbucket;
 use error::ForgeResult;
 use gitea::Gitea;
 use github::GitHub;
 use gitlab::GitLab;
+use options::RefusedOptions;
 use protocol::ForgeProtocol;
 use send::{ApiClient, LostAnswer};
 
@@ -63,6 +65,10 @@ pub enum ForgeAction {
 pub struct ForgeApi {
     kind: ForgeKind,
     client: ForgeClient,
+    /// Desired options of all proposals.
+    options: ProposalOptions,
+    /// Labels and reviewers that the forge refused, which are not requested again.
+    refused: Mutex<ProposalOptions>,
 }
 
 enum ForgeClient {
@@ -105,7 +111,8 @@ impl ForgeApi {
     pub fn new(publish: &Publish) -> ForgeResult<Self> {
         let kind = publish.repository.forge;
         let instance = instance::find(&publish.repository, protocol(kind), &environment::var)?;
-        let api = ApiClient::new(instance, publish.into(), Proxies::from_environment())?;
+        let options = ProposalOptions::from(publish);
+        let api = ApiClient::new(instance, publish, Proxies::from_environment())?;
         let client = match kind {
             ForgeKind::GitHub => ForgeClient::GitHub(GitHub { api, cache: Mutex::default() }),
             ForgeKind::GitLab => ForgeClient::GitLab(GitLab { api, users: Mutex::default() }),
@@ -113,7 +120,7 @@ impl ForgeApi {
             ForgeKind::Bitbucket => ForgeClient::Bitbucket(Bitbucket { api }),
             ForgeKind::Azure => ForgeClient::Azure(Azure { api, creators: Mutex::default() }),
         };
-        Ok(Self { kind, client })
+        Ok(Self { kind, client, options, refused: Mutex::default() })
     }
 
     /// Finds one proposal into `base` per branch, whatever its state: the open one, else the newest.
@@ -132,35 +139,91 @@ impl ForgeApi {
     }
 
     /// Opens a proposal, or refreshes `known`, the result of [`Self::find`] for its branch, if that is open and out of
-    /// date.
-    ///
-    /// If the answer to the creation was lost, looks for the proposal before it creates it again.
+    /// date. Requests the options that it lacks; refused ones are notes.
     ///
     /// # Errors
     /// If the forge cannot be reached or refuses.
     pub async fn propose(&self, draft: &ProposalDraft, known: Option<&ForgeProposal>) -> ForgeResult<ProposeResult> {
         let draft = self.truncate(draft);
         let known = known.filter(|known| known.state == ProposalState::Open && known.branch == draft.branch);
-        if let Some(known) = known {
-            return self.refresh(known, &draft).await;
+        let mut result = match known {
+            Some(known) => self.refresh(known, &draft).await?,
+            None => self.open(&draft).await?,
+        };
+        if result.action != ForgeAction::ClosedMeanwhile {
+            result.notes.extend(self.request_options(&result.proposal, &draft).await);
         }
+        Ok(result)
+    }
+
+    /// Opens a proposal, with its options if the forge accepts them at creation. If the answer was lost, looks for the
+    /// proposal before it creates it again.
+    async fn open(&self, draft: &ProposalDraft) -> ForgeResult<ProposeResult> {
+        let mut options = self.options.without(&lock(&self.refused));
         let mut pauses = dispatch!(self, client => client.api.pauses());
+        let created = |proposal| Ok(ProposeResult { action: ForgeAction::Created, proposal, notes: Vec::new() });
         loop {
-            let error = match dispatch!(self, client => client.create(&draft).await) {
-                Ok((proposal, notes)) => return self.finish(proposal, notes).await,
+            let error = match dispatch!(self, client => client.create(draft, &options).await) {
+                Ok(proposal) => return created(proposal),
                 Err(LostAnswer::Exists(error)) => {
-                    let known = self.find_open(&draft).await?.ok_or(error)?;
-                    return self.refresh(&known, &draft).await;
+                    let known = self.find_open(draft).await?.ok_or(error)?;
+                    return self.refresh(&known, draft).await;
+                }
+                // Perhaps because of a reviewer or label; each is requested alone once the proposal exists.
+                Err(LostAnswer::Options(_)) => {
+                    options = ProposalOptions::default();
+                    continue;
                 }
                 Err(LostAnswer::Unclear(error)) => error,
                 Err(LostAnswer::Final(error)) => return Err(error),
             };
-            if let Some(proposal) = self.find_open(&draft).await? {
-                return self.finish(proposal, Vec::new()).await;
+            if let Some(proposal) = self.find_open(draft).await? {
+                return created(proposal);
             }
             let Some(pause) = pauses.next() else { return Err(error) };
             tokio::time::sleep(pause).await;
         }
+    }
+
+    /// Requests the options that an open proposal lacks: all at once, and each alone of those that the forge refused.
+    /// Returns a note for each that it refused.
+    async fn request_options(&self, proposal: &ForgeProposal, draft: &ProposalDraft) -> Vec<String> {
+        let mut missing = self.options.without(&proposal.options).without(&lock(&self.refused));
+        missing.auto_merge &= !proposal.is_draft;
+        let mut notes = Vec::new();
+        let mut queue = vec![missing];
+        while let Some(options) = queue.pop() {
+            if options.is_empty() {
+                continue;
+            }
+            let reply = match dispatch!(self, client => client.request(proposal, &options, draft).await) {
+                Ok(reply) => reply,
+                Err(error) => {
+                    notes.push(format!(
+                        "labels, reviewers and auto-merge of #{} were not requested: {error}",
+                        proposal.number
+                    ));
+                    break;
+                }
+            };
+            notes.extend(reply.notes);
+            for refused in reply.refused {
+                match refused.options.each() {
+                    each if each.len() > 1 => queue.extend(each.into_iter().rev()),
+                    _ => notes.push(self.refuse(refused, proposal.number)),
+                }
+            }
+        }
+        notes
+    }
+
+    /// Records that the forge refused one option.
+    fn refuse(&self, refused: RefusedOptions, number: u64) -> String {
+        let note = refused.note(number);
+        if !refused.options.auto_merge {
+            lock(&self.refused).extend(refused.options);
+        }
+        note
     }
 
     /// Closes an open proposal that has nothing left to propose, with a comment. [`Self::find`] distinguishes it from
@@ -195,15 +258,6 @@ impl ForgeApi {
         ProposalDraft { title, body: truncate::body(&draft.body, limits.body), ..draft.clone() }
     }
 
-    /// Applies the options that cannot be part of the creation. Failures are notes, because the proposal exists.
-    async fn finish(&self, proposal: ForgeProposal, mut notes: Vec<String>) -> ForgeResult<ProposeResult> {
-        match dispatch!(self, client => client.finish(&proposal).await) {
-            Ok(more) => notes.extend(more),
-            Err(error) => notes.push(error.to_string()),
-        }
-        Ok(ProposeResult { action: ForgeAction::Created, proposal, notes })
-    }
-
     /// Updates title and body of an open proposal. If someone closed it in the meantime, restores the text that they
     /// decided about.
     async fn refresh(&self, known: &ForgeProposal, draft: &ProposalDraft) -> ForgeResult<ProposeResult> {
@@ -211,8 +265,10 @@ impl ForgeApi {
         if is_same_text(&known.title, &draft.title) && is_same_text(&known.body, &draft.body) {
             return Ok(ProposeResult { action: ForgeAction::Unchanged, proposal: known.clone(), notes });
         }
-        let proposal = dispatch!(self, client => client.write(known, &draft.title, &draft.body).await)?;
+        let mut proposal = dispatch!(self, client => client.write(known, &draft.title, &draft.body).await)?;
         if proposal.state == ProposalState::Open {
+            // Some answers lack them.
+            proposal.options = known.options.clone();
             return Ok(ProposeResult { action: ForgeAction::Refreshed, proposal, notes });
         }
         let proposal = dispatch!(self, client => client.write(known, &known.title, &known.body).await)?;

@@ -2,7 +2,9 @@
 //!
 //! Sources: Microsoft's documentation, "Git - Pull Requests" and "Pull Request Threads". A description has at most 4,000
 //! characters, of which lists return 400. A second open pull request of the same branches is refused with 409
-//! (TF401179). Auto-complete is set in the name of a user id: the creator's, who is the owner of the token.
+//! (TF401179). Auto-complete is set in the name of a user id: the creator's, who is the owner of the token. Lists contain
+//! labels, a single pull request never does. The descriptors of service accounts start with `svc.` or `aadsp.` ("Graph
+//! subject types").
 
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -13,10 +15,11 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::error::ForgeResult;
+use super::options::OptionsReply;
 use super::pages::{self, PagePart};
 use super::protocol::{self, ForgeProtocol, TokenSource};
 use super::send::{ApiCall, ApiClient, LostAnswer};
-use crate::proposal::draft::{ForgeProposal, ProposalDraft, ProposalState, newest};
+use crate::proposal::draft::{ForgeProposal, ProposalDraft, ProposalOptions, ProposalState, newest};
 use crate::proposal::truncate::TextLimits;
 use crate::system::lock;
 
@@ -74,7 +77,8 @@ impl Azure {
         for found in &mut all {
             if found.state != ProposalState::Merged && found.body.encode_utf16().count() >= ABBREVIATED {
                 let complete = self.api.take(ApiCall::get(self.api.proposal(found, &[]))).await?;
-                *found = self.parse(&complete)?;
+                let options = std::mem::take(&mut found.options);
+                *found = ForgeProposal { options, ..self.parse(&complete)? };
             }
         }
         Ok(all)
@@ -93,36 +97,64 @@ impl Azure {
         Ok(items.len())
     }
 
-    pub(super) async fn create(&self, draft: &ProposalDraft) -> Result<(ForgeProposal, Vec<String>), LostAnswer> {
+    pub(super) async fn create(
+        &self,
+        draft: &ProposalDraft,
+        options: &ProposalOptions,
+    ) -> Result<ForgeProposal, LostAnswer> {
         let mut body = json!({
             "sourceRefName": reference(&draft.branch),
             "targetRefName": reference(&draft.base),
             "title": draft.title,
             "description": draft.body,
-            "isDraft": self.api.options.draft,
+            "isDraft": self.api.is_draft,
         });
-        if !self.api.options.users.is_empty() {
-            body["reviewers"] = self.api.options.users.iter().map(|id| json!({"id": id})).collect();
+        if !options.users.is_empty() {
+            body["reviewers"] = options.users.iter().map(|id| json!({"id": id})).collect();
         }
-        if !self.api.options.labels.is_empty() {
-            body["labels"] = self.api.options.labels.iter().map(|name| json!({"name": name})).collect();
+        if !options.labels.is_empty() {
+            body["labels"] = options.labels.iter().map(|name| json!({"name": name})).collect();
         }
         let reply = self.api.ask(ApiCall::add(self.api.proposals(&[]), &body)).await?;
-        let answer = self.api.created(reply)?;
-        Ok((self.parse(&answer)?, Vec::new()))
+        let answer = self.api.created(reply, options)?;
+        let mut proposal = self.parse(&answer)?;
+        // The next list shows whether they were set.
+        proposal.options.labels.clone_from(&options.labels);
+        Ok(proposal)
     }
 
-    /// Sets auto-complete on a pull request.
-    pub(super) async fn finish(&self, proposal: &ForgeProposal) -> ForgeResult<Vec<String>> {
-        if !self.api.options.auto_merge {
-            return Ok(Vec::new());
+    /// Requests labels, reviewers and auto-complete of a pull request, each alone.
+    pub(super) async fn request(
+        &self,
+        proposal: &ForgeProposal,
+        options: &ProposalOptions,
+        _: &ProposalDraft,
+    ) -> ForgeResult<OptionsReply> {
+        let mut outcome = OptionsReply::default();
+        for one in options.each() {
+            let url = |rest: &[&str]| self.api.proposal(proposal, rest);
+            let (event, method, url, body) = match (one.labels.first(), one.users.first()) {
+                (Some(label), _) => ("was not set", Method::POST, url(&["labels"]), json!({"name": label})),
+                (None, Some(id)) => {
+                    ("was not requested", Method::PUT, url(&["reviewers", id]), json!({"id": id, "vote": 0}))
+                }
+                (None, None) => match lock(&self.creators).get(&proposal.number) {
+                    Some(creator) => {
+                        let body = json!({"autoCompleteSetBy": {"id": creator}});
+                        ("was not enabled", Method::PATCH, url(&[]), body)
+                    }
+                    None => {
+                        outcome.refuse(one, "was not enabled: the answer does not name the creator");
+                        continue;
+                    }
+                },
+            };
+            let reply = self.api.ask(ApiCall::set(method, url, &body)).await?;
+            if let Some(reason) = self.api.refusal(event, &reply) {
+                outcome.refuse(one, reason);
+            }
         }
-        let Some(creator) = lock(&self.creators).get(&proposal.number).cloned() else {
-            return Ok(vec!["auto-complete was not set: the answer does not name the creator".to_owned()]);
-        };
-        let body = json!({"autoCompleteSetBy": {"id": creator}});
-        let reply = self.api.ask(ApiCall::set(Method::PATCH, self.api.proposal(proposal, &[]), &body)).await?;
-        Ok(self.api.note("auto-complete was not set", &reply).into_iter().collect())
+        Ok(outcome)
     }
 
     pub(super) async fn write(&self, known: &ForgeProposal, title: &str, body: &str) -> ForgeResult<ForgeProposal> {
@@ -134,7 +166,7 @@ impl Azure {
     pub(super) async fn close(&self, proposal: &ForgeProposal, body: &str, comment: &str) -> ForgeResult<()> {
         let comment = json!({"parentCommentId": 0, "content": comment, "commentType": "text"});
         let thread = json!({"comments": [comment], "status": "closed"});
-        self.api.comment(self.api.proposal(proposal, &["threads"]), &thread).await?;
+        self.api.comment(self.api.proposal(proposal, &["threads"]), &thread).await;
         let body = json!({"status": "abandoned", "description": body});
         self.api.update(Method::PATCH, proposal, &body).await.map(drop)
     }
@@ -152,16 +184,30 @@ impl Azure {
         }
         let (project, repository) = self.api.instance.repository.rsplit_once('/')?;
         let digits = number.to_string();
+        let descriptor = item["closedBy"]["descriptor"].as_str().unwrap_or_default();
+        let is_by_bot = descriptor.starts_with("svc.") || descriptor.starts_with("aadsp.");
+        let closure = protocol::closure(is_by_bot, &item["creationDate"], &item["closedDate"]);
+        let names = |list: &str, key: &str| {
+            let all = item[list].as_array().into_iter().flatten();
+            all.filter_map(|one| one[key].as_str().map(str::to_owned)).collect()
+        };
+        let options = ProposalOptions {
+            labels: names("labels", "name"),
+            users: names("reviewers", "id"),
+            teams: Vec::new(),
+            auto_merge: !item["autoCompleteSetBy"].is_null(),
+        };
         let page = project.split('/').chain(["_git", repository, "pullrequest", &digits]);
         Some(ForgeProposal {
             number,
             url: self.api.url_of_api(&page.collect::<Vec<_>>(), &[]).to_string(),
             branch: item["sourceRefName"].as_str()?.strip_prefix("refs/heads/")?.to_owned(),
-            state: protocol::state(item["status"].as_str()?, "active", "completed", &body),
+            state: protocol::state(item["status"].as_str()?, ["active", "completed"], &body, closure),
             head: item["lastMergeSourceCommit"]["commitId"].as_str().map(str::to_owned),
             title: text("title")?,
             body,
             is_draft: item["isDraft"].as_bool().unwrap_or(false),
+            options,
         })
     }
 }

@@ -2,17 +2,19 @@
 //!
 //! Source: the OpenAPI description of Bitbucket Cloud. It has no labels and no API for auto-merge. Its Markdown shows
 //! HTML comments, so hidden lines become link reference definitions that nothing refers to (CommonMark, "Link reference
-//! definitions"). A description has at most 32,768 characters.
+//! definitions"). A description has at most 32,768 characters. Lists lack reviewers unless `fields` adds them ("Partial
+//! responses").
 
 use reqwest::Method;
 use serde_json::{Value, json};
 use url::Url;
 
 use super::error::ForgeResult;
+use super::options::OptionsReply;
 use super::pages::PAGES;
 use super::protocol::{self, ForgeProtocol};
 use super::send::{ApiCall, ApiClient, LostAnswer};
-use crate::proposal::draft::{ForgeProposal, ProposalDraft, ProposalState};
+use crate::proposal::draft::{ForgeProposal, ProposalDraft, ProposalOptions, ProposalState};
 use crate::proposal::marker;
 use crate::proposal::truncate::TextLimits;
 
@@ -73,6 +75,7 @@ impl Bitbucket {
         let page = page.to_string();
         let mut query = vec![("q", filter.as_str()), ("sort", "-created_on"), ("pagelen", PAGE), ("page", &page)];
         query.extend(STATES.map(|state| ("state", state)));
+        query.extend(self.api.options.has_reviewers().then_some(("fields", "+values.reviewers")));
         let answer = self.api.take(ApiCall::get(self.api.proposals(&query))).await?;
         let items = answer["values"].as_array().ok_or_else(|| self.api.unreadable("a list of pull requests"))?;
         for item in items.iter().filter(|item| self.is_own(item)) {
@@ -81,33 +84,51 @@ impl Bitbucket {
         Ok(answer["next"].is_null())
     }
 
-    pub(super) async fn create(&self, draft: &ProposalDraft) -> Result<(ForgeProposal, Vec<String>), LostAnswer> {
-        let reviewers: Vec<Value> = self.api.options.users.iter().map(|name| account(name)).collect();
+    pub(super) async fn create(
+        &self,
+        draft: &ProposalDraft,
+        options: &ProposalOptions,
+    ) -> Result<ForgeProposal, LostAnswer> {
+        let reviewers: Vec<Value> = options.users.iter().map(|name| account(name)).collect();
         let mut body = json!({
             "title": draft.title,
             "description": hide(&draft.body),
             "source": {"branch": {"name": draft.branch}},
             "destination": {"branch": {"name": draft.base}},
         });
-        if self.api.options.draft {
+        if self.api.is_draft {
             body["draft"] = json!(true);
         }
         if !reviewers.is_empty() {
             body["reviewers"] = json!(reviewers);
         }
         let reply = self.api.ask(ApiCall::add(self.api.proposals(&[]), &body)).await?;
-        let answer = self.api.created(reply)?;
-        Ok((self.parse(&answer)?, Vec::new()))
+        let answer = self.api.created(reply, options)?;
+        Ok(self.parse(&answer)?)
     }
 
-    /// Does nothing: all options are part of the creation.
-    pub(super) async fn finish(&self, _: &ForgeProposal) -> ForgeResult<Vec<String>> {
-        Ok(Vec::new())
+    /// Requests reviewers, in addition to the current ones.
+    pub(super) async fn request(
+        &self,
+        proposal: &ForgeProposal,
+        options: &ProposalOptions,
+        draft: &ProposalDraft,
+    ) -> ForgeResult<OptionsReply> {
+        let mut outcome = OptionsReply::default();
+        let now = self.api.take(ApiCall::get(self.api.proposal(proposal, &[]))).await?;
+        let added = options.users.iter().map(|name| account(name));
+        let all: Vec<Value> = reviewers(&now).chain(added).collect();
+        let body = json!({"title": draft.title, "description": hide(&draft.body), "reviewers": all});
+        let reply = self.api.ask(ApiCall::set(Method::PUT, self.api.proposal(proposal, &[]), &body)).await?;
+        if let Some(reason) = self.api.refusal("was not requested", &reply) {
+            outcome.refuse(options.reviewers_only(), reason);
+        }
+        Ok(outcome)
     }
 
     pub(super) async fn close(&self, proposal: &ForgeProposal, body: &str, comment: &str) -> ForgeResult<()> {
         let comment = json!({"content": {"raw": comment}});
-        self.api.comment(self.api.proposal(proposal, &["comments"]), &comment).await?;
+        self.api.comment(self.api.proposal(proposal, &["comments"]), &comment).await;
         self.write(proposal, &proposal.title, body).await?;
         let nothing = json!({});
         let url = self.api.proposal(proposal, &["decline"]);
@@ -125,8 +146,7 @@ impl Bitbucket {
         if current.state != ProposalState::Open {
             return Ok(current);
         }
-        let reviewers = now["reviewers"].as_array().into_iter().flatten();
-        let reviewers: Vec<Value> = reviewers.filter_map(|user| user["uuid"].as_str()).map(account).collect();
+        let reviewers: Vec<Value> = reviewers(&now).collect();
         let body = json!({"title": title, "description": hide(body), "reviewers": reviewers});
         let answer = self.api.update(Method::PUT, known, &body).await?;
         self.parse(&answer)
@@ -154,16 +174,32 @@ fn api(web: &Url) -> Url {
 fn proposal(item: &Value) -> Option<ForgeProposal> {
     let raw = item["summary"]["raw"].as_str().or(item["description"].as_str());
     let body = unhide(raw.unwrap_or_default());
+    // Apps and the users of access tokens; a person is a `user`.
+    let closer = item["closed_by"]["type"].as_str();
+    let is_by_bot = closer.is_some_and(|kind| kind == "app_user");
+    // Nothing else changes after a pull request was closed, except comments.
+    let closure = protocol::closure(is_by_bot, &item["created_on"], &item["updated_on"]);
+    let all = item["reviewers"].as_array().into_iter().flatten();
+    // The settings may name either.
+    let ids = all.flat_map(|user| [&user["uuid"], &user["account_id"]]);
+    let users = ids.filter_map(|id| id.as_str().map(str::to_owned)).collect();
     Some(ForgeProposal {
         number: item["id"].as_u64()?,
         url: item["links"]["html"]["href"].as_str()?.to_owned(),
         branch: item["source"]["branch"]["name"].as_str()?.to_owned(),
-        state: protocol::state(item["state"].as_str()?, "OPEN", "MERGED", &body),
+        state: protocol::state(item["state"].as_str()?, ["OPEN", "MERGED"], &body, closure),
         head: item["source"]["commit"]["hash"].as_str().map(str::to_owned),
         title: item["title"].as_str()?.to_owned(),
         body,
         is_draft: item["draft"].as_bool().unwrap_or(false),
+        options: ProposalOptions { users, ..ProposalOptions::default() },
     })
+}
+
+/// Lists the current reviewers of a pull request, to be sent along, as others are removed.
+fn reviewers(item: &Value) -> impl Iterator<Item = Value> {
+    let all = item["reviewers"].as_array().into_iter().flatten();
+    all.filter_map(|user| user["uuid"].as_str()).map(account)
 }
 
 /// Encodes a user, by UUID or account id.

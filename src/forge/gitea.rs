@@ -1,9 +1,10 @@
 //! Gitea and Forgejo: pull requests over their REST API, version 1.
 //!
 //! Source: the OpenAPI description that each instance serves. Labels are set by their ids, which repositories and
-//! organizations list. A prefix of the title marks drafts. The length of bodies is not limited.
+//! organizations list. A prefix of the title marks drafts. The length of bodies is not limited. No answer tells whether
+//! auto-merge is enabled, or who closed a pull request.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Mutex;
 
 use reqwest::{Method, StatusCode};
@@ -12,10 +13,11 @@ use url::Url;
 
 use super::error::ForgeResult;
 use super::instance;
+use super::options::OptionsReply;
 use super::pages::PAGES;
 use super::protocol::{self, ForgeProtocol};
-use super::send::{ApiCall, ApiClient, ApiReply, LostAnswer};
-use crate::proposal::draft::{ForgeProposal, ProposalDraft, ProposalState};
+use super::send::{ApiCall, ApiClient, LostAnswer};
+use crate::proposal::draft::{ForgeProposal, ProposalClosure, ProposalDraft, ProposalOptions, ProposalState};
 use crate::proposal::truncate::draft_title;
 use crate::system::lock;
 
@@ -48,8 +50,6 @@ pub(super) struct GiteaCache {
     labels: Option<BTreeMap<String, u64>>,
     /// Default merge style of the repository.
     merge_style: Option<String>,
-    /// Pull requests whose reviewers were part of the creation.
-    with_reviewers: BTreeSet<u64>,
 }
 
 impl Gitea {
@@ -82,62 +82,70 @@ impl Gitea {
         Ok(all)
     }
 
-    pub(super) async fn create(&self, draft: &ProposalDraft) -> Result<(ForgeProposal, Vec<String>), LostAnswer> {
-        let (labels, notes) = self.labels().await?;
-        let ProposalDraft { branch, base, title, body } = draft;
-        let title = draft_title(DRAFT, title, self.api.options.draft);
+    pub(super) async fn create(
+        &self,
+        draft: &ProposalDraft,
+        options: &ProposalOptions,
+    ) -> Result<ForgeProposal, LostAnswer> {
+        let ProposalDraft { branch, base, title, body, .. } = draft;
+        let title = draft_title(DRAFT, title, self.api.is_draft);
         let mut body = json!({"head": branch, "base": base, "title": title, "body": body});
+        // If the lookup fails, they are set afterwards.
+        let labels = self.label_ids(&options.labels).await.unwrap_or_default();
         if !labels.is_empty() {
             body["labels"] = json!(labels);
         }
-        let reply = match self.create_with_reviewers(&body).await? {
-            Some(reply) => reply,
-            None => self.api.ask(ApiCall::add(self.api.proposals(&[]), &body)).await?,
-        };
-        let answer = self.api.created(reply)?;
-        let proposal = self.parse(&answer)?;
-        let lists = ["requested_reviewers", "requested_reviewers_teams"].map(|key| answer[key].as_array());
-        if lists.into_iter().flatten().any(|list| !list.is_empty()) {
-            lock(&self.cache).with_reviewers.insert(proposal.number);
+        // Gitea before 1.23 ignores them.
+        if options.has_reviewers() {
+            body["reviewers"] = json!(options.users);
+            body["team_reviewers"] = json!(options.teams);
         }
-        Ok((proposal, notes))
-    }
-
-    /// Creates a pull request with reviewers; none if there are no reviewers, or one of them does not exist.
-    async fn create_with_reviewers(&self, body: &Value) -> Result<Option<ApiReply>, LostAnswer> {
-        if !self.api.options.has_reviewers() {
-            return Ok(None);
-        }
-        let mut body = body.clone();
-        body["reviewers"] = json!(self.api.options.users);
-        body["team_reviewers"] = json!(self.api.options.teams);
         let reply = self.api.ask(ApiCall::add(self.api.proposals(&[]), &body)).await?;
-        let is_unknown = matches!(reply.status, StatusCode::NOT_FOUND | StatusCode::UNPROCESSABLE_ENTITY);
-        Ok((!is_unknown).then_some(reply))
+        let answer = self.api.created(reply, options)?;
+        Ok(self.parse(&answer)?)
     }
 
-    /// Requests reviews, if the creation did not (Gitea before 1.23), and enables auto-merge.
-    pub(super) async fn finish(&self, proposal: &ForgeProposal) -> ForgeResult<Vec<String>> {
-        let mut notes = Vec::new();
-        if self.api.options.has_reviewers() && !lock(&self.cache).with_reviewers.contains(&proposal.number) {
-            let body = json!({"reviewers": self.api.options.users, "team_reviewers": self.api.options.teams});
+    /// Requests labels, reviewers and auto-merge of a pull request.
+    pub(super) async fn request(
+        &self,
+        proposal: &ForgeProposal,
+        options: &ProposalOptions,
+        draft: &ProposalDraft,
+    ) -> ForgeResult<OptionsReply> {
+        let mut outcome = OptionsReply::default();
+        let labels = self.label_ids(&options.labels).await?;
+        for name in options.labels.iter().filter(|name| !self.has_label(name)) {
+            let unknown = ProposalOptions { labels: vec![name.clone()], ..ProposalOptions::default() };
+            outcome.refuse(unknown, "does not exist in the repository; create it");
+        }
+        if !labels.is_empty() {
+            let url = self.api.url(&["issues", &proposal.number.to_string(), "labels"], &[]);
+            let reply = self.api.ask(ApiCall::set(Method::POST, url, &json!({"labels": labels}))).await?;
+            if let Some(reason) = self.api.refusal("was not set", &reply) {
+                outcome.refuse(options.labels_only(), reason);
+            }
+        }
+        if options.has_reviewers() {
+            let body = json!({"reviewers": options.users, "team_reviewers": options.teams});
             let url = self.api.proposal(proposal, &["requested_reviewers"]);
             let reply = self.api.ask(ApiCall::set(Method::POST, url, &body)).await?;
-            notes.extend(self.api.note("reviewers were not requested", &reply));
-        }
-        if self.api.options.auto_merge {
-            let style = lock(&self.cache).merge_style.clone().unwrap_or_else(|| "merge".to_owned());
-            let mut body = json!({"Do": style, "merge_when_checks_succeed": true});
-            if let Some(head) = &proposal.head {
-                body["head_commit_id"] = json!(head);
+            if let Some(reason) = self.api.refusal("was not requested", &reply) {
+                outcome.refuse(options.reviewers_only(), reason);
             }
+        }
+        if options.auto_merge {
+            let style = lock(&self.cache).merge_style.clone().unwrap_or_else(|| "merge".to_owned());
+            let body = json!({"Do": style, "merge_when_checks_succeed": true, "head_commit_id": draft.head.0});
             let url = self.api.proposal(proposal, &["merge"]);
             let reply = self.api.ask(ApiCall::set(Method::POST, url, &body)).await?;
-            // The answer to a retry, if the first request succeeded.
+            // It was enabled by an earlier request.
             let is_enabled = reply.status == StatusCode::CONFLICT && self.api.said(&reply.body).contains("already");
-            notes.extend(self.api.note("auto-merge was not enabled", &reply).filter(|_| !is_enabled));
+            if let Some(reason) = self.api.refusal("was not enabled", &reply).filter(|_| !is_enabled) {
+                let auto_merge = ProposalOptions { auto_merge: true, ..ProposalOptions::default() };
+                outcome.refuse(auto_merge, format!("{reason}; the next pass requests it again"));
+            }
         }
-        Ok(notes)
+        Ok(outcome)
     }
 
     pub(super) async fn write(&self, known: &ForgeProposal, title: &str, body: &str) -> ForgeResult<ForgeProposal> {
@@ -148,30 +156,29 @@ impl Gitea {
 
     pub(super) async fn close(&self, proposal: &ForgeProposal, body: &str, comment: &str) -> ForgeResult<()> {
         let url = self.api.url(&["issues", &proposal.number.to_string(), "comments"], &[]);
-        self.api.comment(url, &json!({"body": comment})).await?;
+        self.api.comment(url, &json!({"body": comment})).await;
         self.api.update(Method::PATCH, proposal, &json!({"state": "closed", "body": body})).await.map(drop)
     }
 
-    /// Looks up the ids of the labels; returns a note for each that does not exist.
-    async fn labels(&self) -> ForgeResult<(Vec<u64>, Vec<String>)> {
-        let cached = lock(&self.cache).labels.clone();
-        let known = match cached {
-            Some(known) => known,
-            None => self.read_labels().await?,
-        };
-        let (mut ids, mut notes) = (Vec::new(), Vec::new());
-        for name in &self.api.options.labels {
-            match known.get(name) {
-                Some(id) => ids.push(*id),
-                None => notes.push(format!("label `{name}` does not exist in the repository; create it")),
-            }
+    /// Looks up the ids of labels; skips those that do not exist.
+    async fn label_ids(&self, names: &[String]) -> ForgeResult<Vec<u64>> {
+        let is_listed = lock(&self.cache).labels.is_some();
+        if !is_listed && !names.is_empty() {
+            self.read_labels().await?;
         }
-        Ok((ids, notes))
+        let cache = lock(&self.cache);
+        let id = |name: &String| cache.labels.as_ref()?.get(name).copied();
+        Ok(names.iter().filter_map(id).collect())
+    }
+
+    /// Reports whether a label that was looked up exists.
+    fn has_label(&self, name: &str) -> bool {
+        lock(&self.cache).labels.as_ref().is_some_and(|labels| labels.contains_key(name))
     }
 
     /// Reads the labels of the repository, then those of the organization if some are missing; an owner that is not an
     /// organization has none.
-    async fn read_labels(&self) -> ForgeResult<BTreeMap<String, u64>> {
+    async fn read_labels(&self) -> ForgeResult<()> {
         let mut labels = BTreeMap::new();
         let owner = self.api.instance.repository.split('/').next().unwrap_or_default();
         for url in [self.api.url(&["labels"], &[]), self.api.url_of_api(&["orgs", owner, "labels"], &[])] {
@@ -191,8 +198,8 @@ impl Gitea {
                 Ok(_) | Err(_) => {}
             }
         }
-        lock(&self.cache).labels = Some(labels.clone());
-        Ok(labels)
+        lock(&self.cache).labels = Some(labels);
+        Ok(())
     }
 
     /// Reads a list page by page until `take` has enough; returns true if it has no more pages.
@@ -232,7 +239,7 @@ fn proposal(item: &Value) -> Option<ForgeProposal> {
     let state = match item["state"].as_str()? {
         _ if item["merged"] == true => ProposalState::Merged,
         "open" => ProposalState::Open,
-        _ => ProposalState::of_closed(&body),
+        _ => ProposalState::of_closed(&body, ProposalClosure::default()),
     };
     let title = text("title")?;
     let bare = title.strip_prefix(DRAFT).map(str::to_owned);
@@ -245,7 +252,22 @@ fn proposal(item: &Value) -> Option<ForgeProposal> {
         is_draft: bare.is_some() || item["draft"] == true,
         title: bare.unwrap_or(title),
         body,
+        options: applied(item),
     })
+}
+
+/// Reads the options of a pull request. Reviewers who have reviewed are listed too.
+fn applied(item: &Value) -> ProposalOptions {
+    let names = |list: &str, key: &str| {
+        let all = item[list].as_array().into_iter().flatten();
+        all.filter_map(|one| one[key].as_str().map(str::to_owned)).collect()
+    };
+    ProposalOptions {
+        labels: names("labels", "name"),
+        users: names("requested_reviewers", "login"),
+        teams: names("requested_reviewers_teams", "name"),
+        auto_merge: false,
+    }
 }
 
 /// Returns the name of a branch; if the branch was deleted, it is in `label`.

@@ -16,7 +16,7 @@ use super::error::{ForgeError, ForgeResult};
 use super::protocol::{self, ForgeProtocol};
 use super::send::{ApiCall, ApiClient, LostAnswer};
 use crate::git::{CommitId, SignedByForge, StagedCommit};
-use crate::proposal::draft::{ForgeProposal, ProposalDraft, ProposalState};
+use crate::proposal::draft::{ForgeProposal, ProposalDraft, ProposalOptions, ProposalState};
 use crate::proposal::truncate::TextLimits;
 use crate::system::lock;
 use crate::text::escape;
@@ -57,15 +57,14 @@ pub(super) struct GitHubIds {
     options: Option<OptionIds>,
 }
 
-/// Ids of the labels and reviewers of new proposals, and a note for each that does not exist.
+/// Ids of the desired labels and reviewers that exist, by name.
 #[derive(Clone, Default)]
 struct OptionIds {
-    labels: Vec<String>,
-    users: Vec<String>,
-    teams: Vec<String>,
+    labels: HashMap<String, String>,
+    users: HashMap<String, String>,
+    teams: HashMap<String, String>,
     /// Default merge method of the repository.
     merge_method: Option<String>,
-    missing: Vec<String>,
 }
 
 impl GitHub {
@@ -78,17 +77,18 @@ impl GitHub {
         Ok(all)
     }
 
-    pub(super) async fn create(&self, draft: &ProposalDraft) -> Result<(ForgeProposal, Vec<String>), LostAnswer> {
-        let ProposalDraft { branch, base, title, body } = draft;
-        let is_draft = self.api.options.draft;
+    /// Opens a pull request; GitHub accepts no options at creation.
+    pub(super) async fn create(&self, draft: &ProposalDraft, _: &ProposalOptions) -> Result<ForgeProposal, LostAnswer> {
+        let ProposalDraft { branch, base, title, body, .. } = draft;
+        let is_draft = self.api.is_draft;
         let request = json!({"title": title, "head": branch, "base": base, "body": body, "draft": is_draft});
         let reply = self.api.ask(ApiCall::add(self.api.proposals(&[]), &request)).await?;
-        let answer = self.api.created(reply)?;
+        let answer = self.api.created(reply, &ProposalOptions::default())?;
         let number = answer["number"].as_u64().ok_or_else(|| self.api.unreadable("a pull request"))?;
         if let Some(id) = answer["node_id"].as_str() {
             lock(&self.cache).pulls.insert(number, id.to_owned());
         }
-        let proposal = ForgeProposal {
+        Ok(ForgeProposal {
             number,
             url: answer["html_url"].as_str().unwrap_or_default().to_owned(),
             branch: branch.clone(),
@@ -97,8 +97,8 @@ impl GitHub {
             title: title.clone(),
             body: body.clone(),
             is_draft,
-        };
-        Ok((proposal, Vec::new()))
+            options: ProposalOptions::default(),
+        })
     }
 
     pub(super) async fn write(&self, known: &ForgeProposal, title: &str, body: &str) -> ForgeResult<ForgeProposal> {
@@ -114,7 +114,7 @@ impl GitHub {
 
     pub(super) async fn close(&self, proposal: &ForgeProposal, body: &str, comment: &str) -> ForgeResult<()> {
         let url = self.api.url(&["issues", &proposal.number.to_string(), "comments"], &[]);
-        self.api.comment(url, &json!({"body": comment})).await?;
+        self.api.comment(url, &json!({"body": comment})).await;
         self.api.update(Method::PATCH, proposal, &json!({"state": "closed", "body": body})).await.map(drop)
     }
 

@@ -1,7 +1,9 @@
 //! GitLab: merge requests over its REST API, version 4.
 //!
 //! Sources: GitLab's documentation of the merge requests, notes and users APIs. A description has at most 1,048,576
-//! characters, a title 255. A prefix of the title marks drafts. Auto-merge merges immediately if there is no pipeline.
+//! characters, a title 255. A prefix of the title marks drafts. Auto-merge merges immediately if there is no pipeline; until
+//! GitLab has checked a new merge request, it refuses it with 405. Project and group tokens act as users whose names are
+//! documented ("Bot users for projects").
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -10,10 +12,11 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::error::ForgeResult;
+use super::options::OptionsReply;
 use super::pages::{self, PagePart};
 use super::protocol::{self, ForgeProtocol};
 use super::send::{ApiCall, ApiClient, LostAnswer};
-use crate::proposal::draft::{ForgeProposal, ProposalDraft, ProposalState};
+use crate::proposal::draft::{ForgeProposal, ProposalDraft, ProposalOptions, ProposalState};
 use crate::proposal::truncate::draft_title;
 use crate::system::lock;
 
@@ -65,37 +68,70 @@ impl GitLab {
         Ok(items.len())
     }
 
-    pub(super) async fn create(&self, draft: &ProposalDraft) -> Result<(ForgeProposal, Vec<String>), LostAnswer> {
-        let (reviewers, notes) = self.reviewers().await?;
+    pub(super) async fn create(
+        &self,
+        draft: &ProposalDraft,
+        options: &ProposalOptions,
+    ) -> Result<ForgeProposal, LostAnswer> {
+        // If the lookup fails, they are requested afterwards.
+        let reviewers = self.user_ids(&options.users).await.unwrap_or_default();
         let mut body = json!({
             "source_branch": draft.branch,
             "target_branch": draft.base,
-            "title": draft_title(DRAFT, &draft.title, self.api.options.draft),
+            "title": draft_title(DRAFT, &draft.title, self.api.is_draft),
             "description": draft.body,
         });
-        if !self.api.options.labels.is_empty() {
-            body["labels"] = json!(self.api.options.labels.join(","));
+        if !options.labels.is_empty() {
+            body["labels"] = json!(options.labels.join(","));
         }
         if !reviewers.is_empty() {
             body["reviewer_ids"] = json!(reviewers);
         }
         let reply = self.api.ask(ApiCall::add(self.api.proposals(&[]), &body)).await?;
-        let answer = self.api.created(reply)?;
-        Ok((self.parse(&answer)?, notes))
+        let answer = self.api.created(reply, options)?;
+        Ok(self.parse(&answer)?)
     }
 
-    /// Enables auto-merge of a merge request.
-    pub(super) async fn finish(&self, proposal: &ForgeProposal) -> ForgeResult<Vec<String>> {
-        if !self.api.options.auto_merge {
-            return Ok(Vec::new());
+    /// Requests labels, reviewers and auto-merge of a merge request.
+    pub(super) async fn request(
+        &self,
+        proposal: &ForgeProposal,
+        options: &ProposalOptions,
+        draft: &ProposalDraft,
+    ) -> ForgeResult<OptionsReply> {
+        let mut outcome = OptionsReply::default();
+        let url = self.api.proposal(proposal, &[]);
+        if !options.labels.is_empty() {
+            let body = json!({"add_labels": options.labels.join(",")});
+            let reply = self.api.ask(ApiCall::set(Method::PUT, url.clone(), &body)).await?;
+            if let Some(reason) = self.api.refusal("was not set", &reply) {
+                outcome.refuse(options.labels_only(), reason);
+            }
         }
-        // The second name is that of versions before 17.11.
-        let mut body = json!({"auto_merge": true, "merge_when_pipeline_succeeds": true});
-        if let Some(head) = &proposal.head {
-            body["sha"] = json!(head);
+        let new = self.user_ids(&options.users).await?;
+        for name in options.users.iter().filter(|name| !self.is_known(name)) {
+            let unknown = ProposalOptions { users: vec![name.clone()], ..ProposalOptions::default() };
+            outcome.refuse(unknown, "was not requested: GitLab has no user of this name");
         }
-        let reply = self.api.ask(ApiCall::set(Method::PUT, self.api.proposal(proposal, &["merge"]), &body)).await?;
-        Ok(self.api.note("auto-merge was not enabled", &reply).into_iter().collect())
+        if !new.is_empty() {
+            let known: Vec<String> = options.users.iter().filter(|name| self.is_known(name)).cloned().collect();
+            let ids = [self.user_ids(&proposal.options.users).await?, new].concat();
+            let reply = self.api.ask(ApiCall::set(Method::PUT, url, &json!({"reviewer_ids": ids}))).await?;
+            // With some plans, GitLab keeps one reviewer and answers as if it had accepted all.
+            let ignored = ProposalOptions { users: known, ..ProposalOptions::default() }.without(&applied(&reply.body));
+            let reason = self.api.refusal("was not requested", &reply);
+            outcome.refuse(ignored, reason.unwrap_or_else(|| "was not requested: GitLab ignores it".to_owned()));
+        }
+        if options.auto_merge {
+            // The second name is that of versions before 17.11.
+            let body = json!({"auto_merge": true, "merge_when_pipeline_succeeds": true, "sha": draft.head.0});
+            let reply = self.api.ask(ApiCall::set(Method::PUT, self.api.proposal(proposal, &["merge"]), &body)).await?;
+            if let Some(reason) = self.api.refusal("was not enabled", &reply) {
+                let auto_merge = ProposalOptions { auto_merge: true, ..ProposalOptions::default() };
+                outcome.refuse(auto_merge, format!("{reason}; the next pass requests it again"));
+            }
+        }
+        Ok(outcome)
     }
 
     pub(super) async fn write(&self, known: &ForgeProposal, title: &str, body: &str) -> ForgeResult<ForgeProposal> {
@@ -106,30 +142,36 @@ impl GitLab {
 
     pub(super) async fn close(&self, proposal: &ForgeProposal, body: &str, comment: &str) -> ForgeResult<()> {
         let note = json!({"body": comment});
-        self.api.comment(self.api.proposal(proposal, &["notes"]), &note).await?;
+        self.api.comment(self.api.proposal(proposal, &["notes"]), &note).await;
         let body = json!({"state_event": "close", "description": body});
         self.api.update(Method::PUT, proposal, &body).await.map(drop)
     }
 
-    /// Looks up the ids of the reviewers; returns a note for each that does not exist.
-    async fn reviewers(&self) -> ForgeResult<(Vec<u64>, Vec<String>)> {
-        let (mut ids, mut notes) = (Vec::new(), Vec::new());
-        for name in &self.api.options.users {
-            let is_known = lock(&self.users).contains_key(name);
-            if !is_known {
+    /// Looks up the ids of users; skips those who do not exist.
+    async fn user_ids(&self, names: &[String]) -> ForgeResult<Vec<u64>> {
+        for name in names {
+            let is_cached = lock(&self.users).contains_key(name);
+            if !is_cached {
                 let url = self.api.url_of_api(&["users"], &[("username", name)]);
                 let answer = self.api.take(ApiCall::get(url)).await?;
                 lock(&self.users).insert(name.clone(), answer[0]["id"].as_u64());
             }
-            match lock(&self.users).get(name).copied().flatten() {
-                Some(id) => ids.push(id),
-                None => notes.push(format!("GitLab has no user `{name}`")),
-            }
         }
-        Ok((ids, notes))
+        let users = lock(&self.users);
+        Ok(names.iter().filter_map(|name| users.get(name).copied().flatten()).collect())
+    }
+
+    /// Reports whether a user who was looked up exists.
+    fn is_known(&self, name: &str) -> bool {
+        lock(&self.users).get(name).is_some_and(Option::is_some)
     }
 
     fn parse(&self, item: &Value) -> ForgeResult<ForgeProposal> {
+        for reviewer in item["reviewers"].as_array().into_iter().flatten() {
+            if let (Some(name), id @ Some(_)) = (reviewer["username"].as_str(), reviewer["id"].as_u64()) {
+                lock(&self.users).insert(name.to_owned(), id);
+            }
+        }
         proposal(item).ok_or_else(|| self.api.unreadable("a merge request"))
     }
 }
@@ -139,7 +181,11 @@ fn proposal(item: &Value) -> Option<ForgeProposal> {
     let body = text("description").unwrap_or_default();
     let state = match item["state"].as_str()? {
         "opened" => ProposalState::Open,
-        "closed" => ProposalState::of_closed(&body),
+        "closed" => {
+            let is_by_bot = item["closed_by"]["username"].as_str().is_some_and(is_bot);
+            let closure = protocol::closure(is_by_bot, &item["created_at"], &item["closed_at"]);
+            ProposalState::of_closed(&body, closure)
+        }
         // `locked` means that it is being merged.
         _ => ProposalState::Merged,
     };
@@ -154,5 +200,39 @@ fn proposal(item: &Value) -> Option<ForgeProposal> {
         title: bare.unwrap_or(title),
         body,
         is_draft,
+        options: applied(item),
     })
+}
+
+/// Reads the options of a merge request.
+fn applied(item: &Value) -> ProposalOptions {
+    let all = |key: &str| item[key].as_array().into_iter().flatten();
+    ProposalOptions {
+        labels: all("labels").filter_map(|label| label.as_str().map(str::to_owned)).collect(),
+        users: all("reviewers").filter_map(|user| user["username"].as_str().map(str::to_owned)).collect(),
+        teams: Vec::new(),
+        auto_merge: item["merge_when_pipeline_succeeds"] == true,
+    }
+}
+
+/// Reports whether a user is the bot of a project's or group's token, such as `project_7_bot_1f2e3d`.
+fn is_bot(name: &str) -> bool {
+    let rest = name.strip_prefix("project_").or_else(|| name.strip_prefix("group_")).unwrap_or_default();
+    let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+    digits > 0 && (rest[digits..] == *"_bot" || rest[digits..].starts_with("_bot_"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_bot;
+
+    #[test]
+    fn l15_users_of_tokens_are_bots() {
+        for name in ["project_7_bot", "project_7_bot_1f2e3d", "group_12_bot_a"] {
+            assert!(is_bot(name), "{name}");
+        }
+        for name in ["alice", "project_bot", "project_7_botany", "project_x_bot", "_bot", ""] {
+            assert!(!is_bot(name), "{name}");
+        }
+    }
 }

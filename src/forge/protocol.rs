@@ -1,10 +1,11 @@
 //! Facts about a forge that requests depend on. Each forge's file defines its own [`ForgeProtocol`].
 
+use jiff::Timestamp;
 use serde_json::Value;
 use url::Url;
 
 use crate::http::UrlOrigin;
-use crate::proposal::draft::ProposalState;
+use crate::proposal::draft::{ProposalClosure, ProposalState};
 use crate::proposal::truncate::TextLimits;
 
 /// Facts about a forge that requests depend on.
@@ -93,12 +94,19 @@ impl ForgeProtocol {
 }
 
 /// Converts the state of a proposal with this body; all states but `open` and `merged` are closed ones.
-pub(super) fn state(name: &str, open: &str, merged: &str, body: &str) -> ProposalState {
+pub(super) fn state(name: &str, [open, merged]: [&str; 2], body: &str, closure: ProposalClosure) -> ProposalState {
     match name {
         _ if name == open => ProposalState::Open,
         _ if name == merged => ProposalState::Merged,
-        _ => ProposalState::of_closed(body),
+        _ => ProposalState::of_closed(body, closure),
     }
+}
+
+/// Describes how a proposal ended, from the times at which it was opened and closed.
+pub(super) fn closure(is_by_bot: bool, opened: &Value, closed: &Value) -> ProposalClosure {
+    let time = |value: &Value| value.as_str()?.parse::<Timestamp>().ok();
+    let open_for = time(opened).zip(time(closed)).map(|(opened, closed)| closed.duration_since(opened));
+    ProposalClosure { is_by_bot, open_for }
 }
 
 /// Splits `/repos/{owner}/{name}`.

@@ -16,6 +16,7 @@ use super::instance::ForgeInstance;
 use crate::http::{
     AttemptOutcome, ErrorScope, HttpClient, HttpConfig, HttpError, HttpSetupError, Proxies, UrlOrigin, retry_after,
 };
+use crate::model::settings::publish::Publish;
 use crate::proposal::draft::{ForgeProposal, ProposalOptions};
 use crate::system::clock;
 use crate::text::escape;
@@ -29,7 +30,9 @@ const INVALID_TOKEN: &str = "check that the token is complete and has not expire
 /// API client for one repository of a forge.
 pub(super) struct ApiClient {
     pub(super) instance: ForgeInstance,
-    /// Options of new proposals.
+    /// New proposals are drafts.
+    pub(super) is_draft: bool,
+    /// Desired options of all proposals.
     pub(super) options: ProposalOptions,
     http: HttpClient,
 }
@@ -59,6 +62,9 @@ pub(super) enum LostAnswer {
     /// There is already an open proposal for the branch.
     #[error(transparent)]
     Exists(ForgeError),
+    /// The forge refused a creation with labels or reviewers.
+    #[error(transparent)]
+    Options(ForgeError),
     /// The request had no effect.
     #[error(transparent)]
     Final(#[from] ForgeError),
@@ -66,7 +72,8 @@ pub(super) enum LostAnswer {
 
 impl From<LostAnswer> for ForgeError {
     fn from(lost: LostAnswer) -> Self {
-        let (LostAnswer::Unclear(error) | LostAnswer::Exists(error) | LostAnswer::Final(error)) = lost;
+        use LostAnswer::{Exists, Final, Options, Unclear};
+        let (Unclear(error) | Exists(error) | Options(error) | Final(error)) = lost;
         error
     }
 }
@@ -105,13 +112,13 @@ impl ApiClient {
     ///
     /// # Errors
     /// If a proxy is not a valid URL.
-    pub(super) fn new(instance: ForgeInstance, options: ProposalOptions, proxies: Proxies) -> ForgeResult<Self> {
+    pub(super) fn new(instance: ForgeInstance, publish: &Publish, proxies: Proxies) -> ForgeResult<Self> {
         let named = instance.is_named.then(|| instance.origin.place.clone()).into_iter().collect();
         let config = HttpConfig { named, proxies, ..HttpConfig::default() };
         let failed = |error: HttpSetupError| ForgeError::new(error.to_string(), "check `HTTPS_PROXY` and `HTTP_PROXY`");
         let http = HttpClient::new(config).map_err(failed)?;
         instance.redact_in(&http.redactor);
-        Ok(Self { instance, options, http })
+        Ok(Self { instance, is_draft: publish.draft, options: publish.into(), http })
     }
 
     /// Pauses between attempts, with jitter.
@@ -165,15 +172,11 @@ impl ApiClient {
         self.take(ApiCall::set(method, self.proposal(known, &[]), body)).await
     }
 
-    /// Adds a comment. A lost response is not an error: the comment may exist, and it is not essential.
-    ///
-    /// # Errors
-    /// If the forge refuses or cannot be reached.
-    pub(super) async fn comment(&self, url: Url, comment: &Value) -> ForgeResult<()> {
-        match self.ask(ApiCall::add(url, comment)).await {
-            Ok(reply) => self.accept(reply).map(drop),
-            Err(LostAnswer::Unclear(_)) => Ok(()),
-            Err(lost) => Err(lost.into()),
+    /// Adds a comment, which is not essential: a failure is only logged.
+    pub(super) async fn comment(&self, url: Url, comment: &Value) {
+        let sent = self.ask(ApiCall::add(url, comment)).await.map_err(ForgeError::from);
+        if let Err(error) = sent.and_then(|reply| self.accept(reply)) {
+            tracing::debug!("the comment may be missing: {error}");
         }
     }
 
@@ -185,20 +188,28 @@ impl ApiClient {
         if reply.status.is_success() { Ok(reply.body) } else { Err(self.refused(&reply)) }
     }
 
-    /// Returns the body of a successful creation of a proposal.
+    /// Returns the body of a successful creation of a proposal, which was requested with `options`.
     ///
     /// # Errors
     /// If the status is not a success.
-    pub(super) fn created(&self, reply: ApiReply) -> Result<Value, LostAnswer> {
-        match (self.instance.protocol.exists)(reply.status.as_u16(), &reply.body) {
+    pub(super) fn created(&self, reply: ApiReply, options: &ProposalOptions) -> Result<Value, LostAnswer> {
+        let status = reply.status.as_u16();
+        let has_options = !options.labels.is_empty() || options.has_reviewers();
+        match (self.instance.protocol.exists)(status, &reply.body) {
             true => Err(LostAnswer::Exists(self.refused(&reply))),
+            false if has_options && matches!(status, 400 | 403 | 404 | 409 | 422) => {
+                Err(LostAnswer::Options(self.refused(&reply)))
+            }
             false => Ok(self.accept(reply)?),
         }
     }
 
-    /// Returns a note that `event` happened, unless the reply is a success.
-    pub(super) fn note(&self, event: &str, reply: &ApiReply) -> Option<String> {
-        (!reply.status.is_success()).then(|| format!("{event}{}", self.said(&reply.body)))
+    /// Returns why the forge refused an option; none if it did not. `event` says what did not happen.
+    pub(super) fn refusal(&self, event: &str, reply: &ApiReply) -> Option<String> {
+        (!reply.status.is_success()).then(|| match self.said(&reply.body) {
+            said if said.is_empty() => format!("{event}: {}", reply.status),
+            said => format!("{event}{said}"),
+        })
     }
 
     /// Converts a reply that is not a success into an error.

@@ -86,7 +86,7 @@ pub async fn land<W: World>(world: &W, attempt: Attempt<'_>) -> Result<LandResul
         },
         (Effect::Land, Some(publish)) => {
             let earlier = facts.previous.as_ref().map(|previous| previous.proposals.clone()).unwrap_or_default();
-            let mut proposals = propose::propose(world, attempt, publish).await?.after(earlier);
+            let mut proposals = propose::propose(world, attempt, publish).await.after(earlier);
             if let Some(reason) = proposals.restart.take() {
                 let rejection = RejectedPush { reason, in_doubt: false, proposals: proposals.rows };
                 return Ok(LandResult::Rejected(rejection));

@@ -81,7 +81,7 @@ pub fn render(report: &Report, show: RowFilter, style: RenderStyle) -> String {
         out.put(format_args!("note: {}\n", escape::terminal(note)));
     }
     for error in &report.errors {
-        out.put(format_args!("error: {}\n", escape::terminal(&error.message)));
+        out.put(format_args!("error: {}\n", escape::truncate(&error.message, FAILURE_MAX)));
         if let Some(help) = &error.help {
             out.put(format_args!("help: {}\n", escape::truncate(help, FAILURE_MAX)));
         }

@@ -3,6 +3,7 @@
 mod calls;
 mod discovered;
 mod golden;
+mod options;
 mod other_tools;
 mod shards;
 mod story;

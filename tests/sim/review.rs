@@ -14,6 +14,7 @@ use crate::model::lock::diff::{PinChange, changes};
 use crate::model::lock::encode::encode;
 use crate::model::root::Root;
 use crate::model::settings::Author;
+use crate::proposal::draft::ProposalOptions;
 use crate::proposal::groups::{changed_tags, overlay};
 
 use super::schedules::share;
@@ -161,6 +162,7 @@ pub(super) fn open_proposal(
                 title: String::new(),
                 body: String::new(),
                 is_draft: false,
+                options: ProposalOptions::default(),
             });
             number
         }
@@ -199,7 +201,7 @@ fn person_acts(universe: &Shared) {
         }
         let branch = branches[inner.rng.usize(..branches.len())].clone();
         let tip = inner.review.tip(&branch).cloned().unwrap();
-        match inner.rng.u8(..10) {
+        match inner.rng.u8(..11) {
             0 => {
                 inner.review.added += 1;
                 let added = ProposalBranch {
@@ -221,6 +223,10 @@ fn person_acts(universe: &Shared) {
                 // Forges close proposals whose branch is gone.
                 close(inner, &branch);
                 inner.review.branches.remove(&branch);
+            }
+            9 => {
+                // A stale bot rejects nothing.
+                inner.review.open(&branch).into_iter().for_each(|open| open.state = ProposalState::Expired);
             }
             _ => {}
         }

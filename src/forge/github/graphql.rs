@@ -1,5 +1,6 @@
-//! GraphQL: queries the pull requests of many branches, and sets all options of a new one, in one request each.
+//! GraphQL: queries the pull requests of many branches, and requests all options of one, in one request each.
 
+use std::collections::HashMap;
 use std::fmt::Write as _;
 
 use reqwest::{Method, StatusCode};
@@ -7,15 +8,25 @@ use serde_json::{Map, Value, json};
 
 use super::{GitHub, OptionIds, PULLS, endpoint};
 use crate::forge::error::{ForgeError, ForgeResult};
+use crate::forge::options::OptionsReply;
 use crate::forge::protocol;
 use crate::forge::send::{ApiCall, ApiReply};
-use crate::proposal::draft::{ForgeProposal, ProposalOptions};
+use crate::proposal::draft::{ForgeProposal, ProposalDraft, ProposalOptions};
 use crate::system::lock;
 use crate::text::escape;
 
 /// Fields of a pull request.
-const PULL: &str = "fragment P on PullRequest { id number url state title body isDraft headRefName headRefOid \
-                    isCrossRepository }";
+const PULL: &str = "id number url state title body isDraft headRefName headRefOid isCrossRepository createdAt closedAt \
+                    timelineItems(last: 1, itemTypes: [CLOSED_EVENT]) { nodes { ... on ClosedEvent { actor { __typename \
+                    } } } }";
+/// Fields with the labels of a pull request.
+const LABELS: &str = " labels(first: 50) { nodes { name } }";
+/// Fields with its reviewers. A request ends with the review.
+const REVIEWERS: &str = " reviewRequests(first: 50) { nodes { requestedReviewer { ... on User { login } ... on Team { \
+                         slug } } } } latestReviews(first: 20) { nodes { author { login } onBehalfOf(first: 5) { nodes { \
+                         slug } } } }";
+/// Field that is null unless auto-merge is enabled.
+const AUTO_MERGE: &str = " autoMergeRequest { enabledAt }";
 
 impl GitHub {
     /// Queries the pull requests of `branches` and, if they are not cached yet, the ids of labels and reviewers.
@@ -37,7 +48,8 @@ impl GitHub {
         if with_options {
             query.add_options(&self.api.options);
         }
-        let answer = self.send(&query.text(!branches.is_empty()), query.variables).await?;
+        let fragment = if branches.is_empty() { String::new() } else { fragment(&self.api.options) };
+        let answer = self.send(&query.text(&fragment), query.variables).await?;
         let data = &answer["data"];
         let mut all = Vec::new();
         for at in 0..branches.len() {
@@ -60,11 +72,13 @@ impl GitHub {
         Ok(all)
     }
 
-    /// Sets labels, reviewers and auto-merge of a new pull request.
-    pub(crate) async fn finish(&self, proposal: &ForgeProposal) -> ForgeResult<Vec<String>> {
-        if self.api.options.labels.is_empty() && !self.api.options.has_reviewers() && !self.api.options.auto_merge {
-            return Ok(Vec::new());
-        }
+    /// Requests labels, reviewers and auto-merge of a pull request; merges it if nothing is left to wait for.
+    pub(crate) async fn request(
+        &self,
+        proposal: &ForgeProposal,
+        options: &ProposalOptions,
+        draft: &ProposalDraft,
+    ) -> ForgeResult<OptionsReply> {
         if lock(&self.cache).options.is_none() {
             self.query("", &[]).await?;
         }
@@ -73,37 +87,45 @@ impl GitHub {
             (cache.pulls.get(&proposal.number).cloned(), cache.options.clone().unwrap_or_default())
         };
         let id = id.ok_or_else(|| self.api.unreadable("the id of a pull request"))?;
+        let (mut reply, known) = ids.split(options);
+        let mutation = Query::of_options(&id, &known, &ids);
+        if mutation.other.is_empty() {
+            return Ok(reply);
+        }
+        let answer = self.send(&mutation.mutation(), mutation.variables).await?;
+        for (alias, message) in errors(&answer) {
+            let message = self.api.plain(&message);
+            match alias {
+                "labels" => reply.refuse(known.labels_only(), format!("was not set: {message}")),
+                "reviewers" => reply.refuse(known.reviewers_only(), format!("was not requested: {message}")),
+                // There is nothing to wait for.
+                _ if message.contains("clean status") || message.contains("has_hooks status") => {
+                    reply.notes.push(self.merge(&id, &ids, proposal.number, draft).await?);
+                }
+                _ => {
+                    let auto_merge = ProposalOptions { auto_merge: true, ..ProposalOptions::default() };
+                    reply.refuse(auto_merge, format!("was not enabled: {message}"));
+                }
+            }
+        }
+        Ok(reply)
+    }
+
+    /// Merges a pull request at the head of `draft`; returns a note about the result.
+    async fn merge(&self, id: &str, ids: &OptionIds, number: u64, draft: &ProposalDraft) -> ForgeResult<String> {
         let mut mutation = Query::default();
         mutation.declare("id", "ID!", json!(id));
-        if !ids.labels.is_empty() {
-            mutation.declare("labels", "[ID!]!", json!(ids.labels));
-            mutation.mutate("labels: addLabelsToLabelable(input: {labelableId: $id, labelIds: $labels})");
-        }
-        if !ids.users.is_empty() || !ids.teams.is_empty() {
-            mutation.declare("users", "[ID!]", json!(ids.users));
-            mutation.declare("teams", "[ID!]", json!(ids.teams));
-            mutation.mutate(
-                "reviewers: requestReviews(input: {pullRequestId: $id, userIds: $users, teamIds: $teams, union: true})",
-            );
-        }
-        if self.api.options.auto_merge {
-            mutation.declare("method", "PullRequestMergeMethod", json!(ids.merge_method));
-            mutation.mutate("autoMerge: enablePullRequestAutoMerge(input: {pullRequestId: $id, mergeMethod: $method})");
-        }
-        let mut notes = ids.missing;
-        if !mutation.other.is_empty() {
-            let text = format!("mutation({}) {{{} }}", mutation.declared.join(", "), mutation.other);
-            let answer = self.send(&text, mutation.variables).await?;
-            notes.extend(errors(&answer).map(|(alias, message)| {
-                let event = match alias {
-                    "labels" => "labels were not set",
-                    "reviewers" => "reviewers were not requested",
-                    _ => "auto-merge was not enabled",
-                };
-                format!("{event}: {}", self.api.plain(&message))
-            }));
-        }
-        Ok(notes)
+        mutation.declare("head", "GitObjectID", json!(draft.head.0));
+        mutation.declare("method", "PullRequestMergeMethod", json!(ids.merge_method));
+        mutation.mutate(
+            "merge: mergePullRequest(input: {pullRequestId: $id, expectedHeadOid: $head, mergeMethod: $method})",
+        );
+        let answer = self.send(&mutation.mutation(), mutation.variables).await?;
+        let refused = errors(&answer).next().map(|(_, message)| self.api.plain(&message));
+        Ok(match refused {
+            None => format!("#{number} was merged: GitHub required no check or review"),
+            Some(message) => format!("#{number} can be merged, but GitHub refused to do that now: {message}"),
+        })
     }
 
     /// Sends a document. All of them can be retried: queries, and mutations to a state that may be reached already.
@@ -183,54 +205,131 @@ impl Query {
         }
     }
 
-    fn text(&self, with_pulls: bool) -> String {
+    /// Builds the mutation that requests `options` of a pull request.
+    fn of_options(id: &str, options: &ProposalOptions, ids: &OptionIds) -> Self {
+        let all = |names: &[String], ids: &HashMap<String, String>| -> Value {
+            names.iter().filter_map(|name| ids.get(name)).cloned().collect()
+        };
+        let mut mutation = Self::default();
+        mutation.declare("id", "ID!", json!(id));
+        if !options.labels.is_empty() {
+            mutation.declare("labels", "[ID!]!", all(&options.labels, &ids.labels));
+            mutation.mutate("labels: addLabelsToLabelable(input: {labelableId: $id, labelIds: $labels})");
+        }
+        if options.has_reviewers() {
+            mutation.declare("users", "[ID!]", all(&options.users, &ids.users));
+            mutation.declare("teams", "[ID!]", all(&options.teams, &ids.teams));
+            mutation.mutate(
+                "reviewers: requestReviews(input: {pullRequestId: $id, userIds: $users, teamIds: $teams, union: true})",
+            );
+        }
+        if options.auto_merge {
+            mutation.declare("method", "PullRequestMergeMethod", json!(ids.merge_method));
+            mutation.mutate("autoMerge: enablePullRequestAutoMerge(input: {pullRequestId: $id, mergeMethod: $method})");
+        }
+        mutation
+    }
+
+    fn text(&self, fragment: &str) -> String {
         let Self { declared, repository, other, .. } = self;
-        let fragment = if with_pulls { PULL } else { "" };
         let declared = declared.join(", ");
         format!("query({declared}) {{ repository(owner: $owner, name: $name) {{{repository} }}{other} }} {fragment}")
     }
+
+    fn mutation(&self) -> String {
+        format!("mutation({}) {{{} }}", self.declared.join(", "), self.other)
+    }
+}
+
+/// Writes the fragment with the fields of a pull request that are compared with `options`.
+fn fragment(options: &ProposalOptions) -> String {
+    let labels = if options.labels.is_empty() { "" } else { LABELS };
+    let reviewers = if options.has_reviewers() { REVIEWERS } else { "" };
+    let auto_merge = if options.auto_merge { AUTO_MERGE } else { "" };
+    format!("fragment P on PullRequest {{ {PULL}{labels}{reviewers}{auto_merge} }}")
 }
 
 impl OptionIds {
     /// Reads the ids from the answer to a query with [`Query::add_options`].
     fn read(data: &Value, options: &ProposalOptions) -> Self {
-        let mut missing = Vec::new();
-        let mut read = |object: &Value, prefix: &str, names: &[String], note: &dyn Fn(&str) -> String| {
-            let mut ids = Vec::new();
-            for (at, name) in names.iter().enumerate() {
-                match object[format!("{prefix}{at}")]["id"].as_str() {
-                    Some(id) => ids.push(id.to_owned()),
-                    None => missing.push(note(name)),
-                }
-            }
-            ids
+        let read = |object: &Value, prefix: &str, names: &[String]| {
+            let ids = names.iter().enumerate().filter_map(|(at, name)| {
+                Some((name.clone(), object[format!("{prefix}{at}")]["id"].as_str()?.to_owned()))
+            });
+            ids.collect()
         };
         let repository = &data["repository"];
-        let labels = read(repository, "l", &options.labels, &|name| {
-            format!("label `{name}` does not exist in the repository; create it")
-        });
-        let users = read(data, "u", &options.users, &|name| format!("GitHub has no user `{name}`"));
-        let teams = read(&data["organization"], "t", &options.teams, &|name| {
-            format!("team `{name}` not found; the token needs the organization permission `members: read`")
-        });
-        let merge_method = repository["viewerDefaultMergeMethod"].as_str().map(str::to_owned);
-        Self { labels, users, teams, merge_method, missing }
+        Self {
+            labels: read(repository, "l", &options.labels),
+            users: read(data, "u", &options.users),
+            teams: read(&data["organization"], "t", &options.teams),
+            merge_method: repository["viewerDefaultMergeMethod"].as_str().map(str::to_owned),
+        }
+    }
+
+    /// Splits `options` into refusals of those that do not exist, and the others.
+    fn split(&self, options: &ProposalOptions) -> (OptionsReply, ProposalOptions) {
+        let (mut reply, mut known) = (OptionsReply::default(), ProposalOptions::default());
+        for one in options.each() {
+            let is_unknown = |names: &[String], ids: &HashMap<String, String>| {
+                names.first().is_some_and(|name| !ids.contains_key(name))
+            };
+            let unknown = if is_unknown(&one.labels, &self.labels) {
+                "does not exist in the repository; create it"
+            } else if is_unknown(&one.users, &self.users) {
+                "was not requested: GitHub has no user of this name"
+            } else if is_unknown(&one.teams, &self.teams) {
+                "was not requested: not found; the token needs the organization permission `members: read`"
+            } else {
+                known.extend(one);
+                continue;
+            };
+            reply.refuse(one, unknown);
+        }
+        (reply, known)
     }
 }
 
 fn proposal(node: &Value) -> Option<ForgeProposal> {
     let text = |key: &str| node[key].as_str().map(str::to_owned);
     let body = text("body").unwrap_or_default();
+    let is_by_bot = node["timelineItems"]["nodes"][0]["actor"]["__typename"] == "Bot";
+    let closure = protocol::closure(is_by_bot, &node["createdAt"], &node["closedAt"]);
     Some(ForgeProposal {
         number: node["number"].as_u64()?,
         url: text("url")?,
         branch: text("headRefName")?,
-        state: protocol::state(node["state"].as_str()?, "OPEN", "MERGED", &body),
+        state: protocol::state(node["state"].as_str()?, ["OPEN", "MERGED"], &body, closure),
         head: text("headRefOid"),
         title: text("title")?,
         body,
         is_draft: node["isDraft"].as_bool().unwrap_or(false),
+        options: applied(node),
     })
+}
+
+/// Reads the options of a pull request. Who has reviewed is no longer requested.
+fn applied(node: &Value) -> ProposalOptions {
+    let nodes = |value: &Value| value["nodes"].as_array().cloned().unwrap_or_default();
+    let text = |value: &Value| value.as_str().map(str::to_owned);
+    let requests = nodes(&node["reviewRequests"]).into_iter().map(|one| one["requestedReviewer"].clone());
+    let requests: Vec<Value> = requests.collect();
+    let reviews = nodes(&node["latestReviews"]);
+    let reviewed_for = reviews.iter().flat_map(|review| nodes(&review["onBehalfOf"]));
+    ProposalOptions {
+        labels: nodes(&node["labels"]).iter().filter_map(|label| text(&label["name"])).collect(),
+        users: requests
+            .iter()
+            .filter_map(|one| text(&one["login"]))
+            .chain(reviews.iter().filter_map(|review| text(&review["author"]["login"])))
+            .collect(),
+        teams: requests
+            .iter()
+            .filter_map(|one| text(&one["slug"]))
+            .chain(reviewed_for.filter_map(|team| text(&team["slug"])))
+            .collect(),
+        auto_merge: !node["autoMergeRequest"].is_null(),
+    }
 }
 
 /// Lists the errors of an answer: the alias of the field, and the message.

@@ -122,7 +122,9 @@ impl fmt::Display for HoldReason {
                 reason.as_ref().map_or(Ok(()), |reason| write!(f, ": {reason}"))
             }
             Self::Rejected => f.write_str("rejected by its definition"),
-            Self::Reverted => f.write_str("reverted, or its proposal was closed; waiting for a newer digest"),
+            Self::Reverted => {
+                f.write_str("reverted, or its proposal was closed on the forge; waiting for a newer digest")
+            }
             Self::RolledBack => f.write_str("the registry went back to an earlier digest, and `on-rollback` is `hold`"),
             Self::Ignored(class) => write!(f, "change of class `{class}`, which `ignore` lists"),
             Self::BeyondAllow(level) => write!(f, "{} version change, larger than `allow`", level.as_str()),

@@ -110,9 +110,8 @@ impl Context<'_> {
 
 /// Proposes the changes of the attempt, and corrections of target files.
 ///
-/// # Errors
-/// A template or a target fails, or the remote cannot be reached. Failures of the forge and of single branches are rows.
-pub async fn propose<W: World>(world: &W, attempt: Attempt<'_>, publish: &Publish) -> Result<Proposals, PassError> {
+/// Every failure is a row: of a template or a target, of the forge, of a single branch.
+pub async fn propose<W: World>(world: &W, attempt: Attempt<'_>, publish: &Publish) -> Proposals {
     let Attempt { request, snapshot, facts, decision, .. } = attempt;
     let (root, scope) = (&snapshot.root, branch_scope(request, snapshot));
     let shard = request.shard.map(|shard| ShardBranches::of(shard, root, publish, &scope, &facts.open_branches));
@@ -122,30 +121,28 @@ pub async fn propose<W: World>(world: &W, attempt: Attempt<'_>, publish: &Publis
     let mut next = decision.lock(&root.lock).clone();
     proposals.hold(&mut next, &root.lock, &all, |change| reason_to_hold(&context, change));
 
-    let targets = context.targets_commit(&next)?;
-    let targets_branch = targets.as_ref().map(|_| context.scope.branch(TARGETS_GROUP));
+    let targets = context.targets_commit(&next);
+    let targets_branch = targets.as_ref().ok().and_then(Option::as_ref).map(|_| context.scope.branch(TARGETS_GROUP));
     let wanted = context.groups(&next).into_keys().map(|group| context.scope.branch(&group)).chain(targets_branch);
     let branches: BTreeSet<String> = wanted.chain(facts.open_branches.keys().cloned()).collect();
     let branches: Vec<String> = branches.into_iter().collect();
-    if branches.is_empty() {
-        return Ok(proposals);
+    if branches.is_empty() && targets.is_ok() {
+        return proposals;
     }
     let known = match world.proposals(publish, &snapshot.tips.branch, &branches).await {
         Ok(known) => known,
         Err(error) => {
             proposals.fail_forge(&error);
-            return Ok(proposals);
+            return proposals;
         }
     };
     decline_closed(&context, &known, &all, &mut next, &mut proposals);
     let mut proposer = Proposer { world, context: &context, known: &known, proposals: &mut proposals };
-    let mut used = propose_groups(&mut proposer, &next).await?;
-    if let Some(commit) = targets {
-        used.extend(propose_targets(&mut proposer, commit).await?);
-    }
-    proposer.close_unused(&used).await?;
+    let mut used = propose_groups(&mut proposer, &next).await;
+    used.extend(propose_targets(&mut proposer, targets).await);
+    proposer.close_unused(&used).await;
     proposals.rows.sort_by(|a, b| a.branch.cmp(&b.branch));
-    Ok(proposals)
+    proposals
 }
 
 /// Returns why a change is not proposed at all.
@@ -159,7 +156,7 @@ fn reason_to_hold(context: &Context<'_>, change: &PinChange) -> Option<HoldReaso
     is_noise.then_some(HoldReason::Ignored(ChangeClass::Attestation))
 }
 
-/// Holds the changes whose proposal people closed; newer digests are proposed again.
+/// Holds the changes whose proposal was closed; newer digests are proposed again.
 fn decline_closed(
     context: &Context<'_>,
     known: &[ForgeProposal],
@@ -176,35 +173,57 @@ fn decline_closed(
 }
 
 /// Proposes every group; returns the branches in use.
-async fn propose_groups<W: World>(proposer: &mut Proposer<'_, W>, next: &Lock) -> Result<BTreeSet<String>, PassError> {
+async fn propose_groups<W: World>(proposer: &mut Proposer<'_, W>, next: &Lock) -> BTreeSet<String> {
     let context = proposer.context;
     let mut used = BTreeSet::new();
     for (group, tags) in context.groups(next) {
         let branch = context.scope.branch(&group);
         used.insert(branch.clone());
         let (lock, changes) = groups::group_changes(context.base(), next, &tags);
-        if let Some(commit) = context.commit(&lock, &changes, &|_| false)? {
-            proposer.group(branch, commit, &changes, &tags).await?;
-        }
+        let drafted = context.commit(&lock, &changes, &|_| false).and_then(|commit| draft(context, commit, &changes));
+        proposer.group(branch, drafted, &changes, &tags).await;
     }
-    Ok(used)
+    used
 }
 
 /// Proposes the corrections of target files, unless a person closed the same proposal; returns the branch in use.
 async fn propose_targets<W: World>(
     proposer: &mut Proposer<'_, W>,
-    commit: NewCommit,
-) -> Result<Option<String>, PassError> {
+    commit: Result<Option<NewCommit>, PassError>,
+) -> Option<String> {
     let branch = proposer.context.scope.branch(TARGETS_GROUP);
-    let (_, body) = texts(proposer.context, &commit.message, &[])?;
+    let drafted = commit.and_then(|commit| draft(proposer.context, commit, &[]));
+    if let Ok(None) = drafted {
+        return None;
+    }
     let is_declined = |known: &ForgeProposal| {
-        known.branch == branch && known.state == ProposalState::Closed && marker::is_same_text(&known.body, &body)
+        let is_same = |drafted: &GroupDraft| marker::is_same_text(&known.body, &drafted.body);
+        let is_closed = known.branch == branch && known.state == ProposalState::Closed;
+        is_closed && drafted.as_ref().ok().and_then(Option::as_ref).is_some_and(is_same)
     };
     if proposer.known.iter().any(is_declined) {
-        return Ok(None);
+        return None;
     }
-    proposer.group(branch.clone(), commit, &[], &BTreeSet::new()).await?;
-    Ok(Some(branch))
+    proposer.group(branch.clone(), drafted, &[], &BTreeSet::new()).await;
+    Some(branch)
+}
+
+/// The commit of one group, and the texts of its proposal.
+struct GroupDraft {
+    commit: NewCommit,
+    title: String,
+    body: String,
+}
+
+/// Adds title and body to a commit.
+fn draft(
+    context: &Context<'_>,
+    commit: Option<NewCommit>,
+    changes: &[PinChange],
+) -> Result<Option<GroupDraft>, PassError> {
+    let Some(commit) = commit else { return Ok(None) };
+    let (title, body) = texts(context, &commit.message, changes)?;
+    Ok(Some(GroupDraft { commit, title, body }))
 }
 
 /// Renders title and body of a proposal whose commit has `message`.

@@ -150,7 +150,7 @@ fn a_reverted_change_is_not_made_again() {
     stage.sandbox.git(&["clone", "--quiet", &stage.remote, "clone"]);
     stage.sandbox.git(&["-C", "clone", "revert", "--no-edit", "HEAD"]);
     stage.sandbox.git(&["-C", "clone", "push", "--quiet", "origin", "HEAD:main"]);
-    let held = "reverted: reverted, or its proposal was closed; waiting for a newer digest";
+    let held = "reverted: reverted, or its proposal was closed on the forge; waiting for a newer digest";
     for now in ["24T11:00:00", "24T12:00:00"] {
         assert_eq!(pass(&mut stage, now, 0), held);
         assert_eq!(stage.pin("web:one").as_ref(), Some(&first));
@@ -178,7 +178,7 @@ fn a_plan_in_a_checkout_reads_reverts_from_the_history() {
     assert_eq!(told.code, Some(0), "{}", told.stdout);
     assert!(told.stdout.contains("reverted  web:one"), "{}", told.stdout);
     assert!(
-        told.stdout.contains("reverted, or its proposal was closed; waiting for a newer digest"),
+        told.stdout.contains("reverted, or its proposal was closed on the forge; waiting for a newer digest"),
         "{}",
         told.stdout
     );
@@ -200,7 +200,7 @@ fn a_checkout_without_state_reads_reverts_from_the_history() {
     stage.sandbox.git(&["push", "--quiet"]);
     let told = stage.ends(0, &["-v"]);
     assert!(
-        told.contains("reverted, or its proposal was closed; waiting for a newer digest"),
+        told.contains("reverted, or its proposal was closed on the forge; waiting for a newer digest"),
         "{told} {}",
         stage.repo.git(&["log", "--stat", "main"])
     );
@@ -208,5 +208,7 @@ fn a_checkout_without_state_reads_reverts_from_the_history() {
     std::fs::remove_dir_all(stage.sandbox.work()).unwrap();
     std::fs::create_dir(stage.sandbox.work()).unwrap();
     std::fs::remove_dir_all(stage.sandbox.home().join(".cache")).unwrap();
-    assert!(stage.ends(0, &[]).contains("reverted, or its proposal was closed; waiting for a newer digest"));
+    assert!(
+        stage.ends(0, &[]).contains("reverted, or its proposal was closed on the forge; waiting for a newer digest")
+    );
 }

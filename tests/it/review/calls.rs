@@ -5,7 +5,7 @@ use crate::support::forge::Kind;
 use crate::support::lane::slow;
 
 /// Reviewers on each forge, by the names it uses: the setting, and the expected list.
-fn reviewers(kind: Kind) -> (&'static str, &'static [&'static str]) {
+pub(super) fn reviewers(kind: Kind) -> (&'static str, &'static [&'static str]) {
     match kind {
         Kind::GitHub | Kind::Gitea => ("\"alice\", \"team:platform\"", &["alice", "platform"]),
         Kind::GitLab => ("\"alice\", \"bob\"", &["alice", "bob"]),
@@ -15,7 +15,7 @@ fn reviewers(kind: Kind) -> (&'static str, &'static [&'static str]) {
 }
 
 /// Settings with all options that a forge supports.
-fn options(kind: Kind) -> String {
+pub(super) fn options(kind: Kind) -> String {
     let reviewers = format!("reviewers = [{}]\n", reviewers(kind).0);
     match kind {
         Kind::Bitbucket => reviewers,

@@ -79,6 +79,15 @@ impl Kind {
         }
     }
 
+    /// A reviewer whom the forge does not know.
+    pub(crate) fn unknown_reviewer(self) -> &'static str {
+        match self {
+            Self::GitHub | Self::GitLab | Self::Gitea => "nobody",
+            Self::Bitbucket => "{00000000-0000-0000-0000-000000000000}",
+            Self::Azure => "00000000-0000-0000-0000-000000000000",
+        }
+    }
+
     /// Name of the operation that creates a proposal.
     fn creation(self) -> &'static str {
         match self {
@@ -104,6 +113,27 @@ pub(crate) enum Fault {
     Refuse(u16, String),
 }
 
+/// Requests that the forge refuses.
+struct Refusal {
+    /// Part of the names of the operations.
+    of: &'static str,
+    status: u16,
+    is_once: bool,
+}
+
+/// Answer to a request to enable auto-merge.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum AutoMerge {
+    #[default]
+    Enabled,
+    /// The proposal is not checked yet.
+    NotYet,
+    /// There is nothing to wait for; a merge is accepted.
+    Clean,
+    /// There is nothing to wait for; a merge is refused.
+    CleanRefused,
+}
+
 /// A proposal as the forge stores it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Pull {
@@ -118,6 +148,10 @@ pub(crate) struct Pull {
     pub(crate) reviewers: Vec<String>,
     pub(crate) auto_merge: bool,
     pub(crate) comments: Vec<String>,
+    /// Reviewers who have reviewed.
+    pub(crate) reviewed: Vec<String>,
+    /// Hours after which a bot closed it.
+    expired_after: Option<u64>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -136,6 +170,8 @@ pub(crate) struct State {
     /// Deviations from the published description.
     wrong: Vec<String>,
     fault: Option<Fault>,
+    auto_merge: AutoMerge,
+    refusal: Option<Refusal>,
     /// Set if the forge signs the commits that it creates.
     signs: bool,
 }
@@ -157,6 +193,8 @@ impl FakeForge {
             calls: Vec::new(),
             wrong: Vec::new(),
             fault: None,
+            auto_merge: AutoMerge::default(),
+            refusal: None,
         };
         let state = Arc::new(Mutex::new(state));
         let (shared, contract) = (Arc::clone(&state), kind.contract());
@@ -196,6 +234,41 @@ impl FakeForge {
         self.state().fault = Some(fault);
     }
 
+    /// Refuses all operations of a kind: `merge`, `comment` or `update`.
+    pub(crate) fn refuse(&self, of: &'static str, status: u16) {
+        self.state().refusal = Some(Refusal { of, status, is_once: false });
+    }
+
+    /// Refuses the next operation of a kind.
+    pub(crate) fn refuse_once(&self, of: &'static str, status: u16) {
+        self.state().refusal = Some(Refusal { of, status, is_once: true });
+    }
+
+    pub(crate) fn answer_auto_merge(&self, answer: AutoMerge) {
+        self.state().auto_merge = answer;
+    }
+
+    /// Has the requested people and teams review a proposal.
+    pub(crate) fn review(&self, number: u64) {
+        let mut state = self.state();
+        let pull = state.pull(number);
+        pull.reviewed.clone_from(&pull.reviewers);
+    }
+
+    /// Removes labels, reviewers and auto-merge of a proposal, as a person would.
+    pub(crate) fn clear_options(&self, number: u64) {
+        let mut state = self.state();
+        let pull = state.pull(number);
+        (pull.labels, pull.reviewers, pull.auto_merge) = (Vec::new(), Vec::new(), false);
+    }
+
+    /// Closes a proposal that was open for some hours, as a bot would.
+    pub(crate) fn expire(&self, number: u64, hours: u64) {
+        let mut state = self.state();
+        let pull = state.pull(number);
+        (pull.state, pull.expired_after) = (PullState::Closed, Some(hours));
+    }
+
     /// Closes a proposal, as a person would.
     pub(crate) fn close(&self, number: u64) {
         self.state().pull(number).state = PullState::Closed;
@@ -203,16 +276,7 @@ impl FakeForge {
 
     /// Merges a proposal as a person would, squashed into one commit, and deletes its branch.
     pub(crate) fn merge(&self, number: u64) {
-        let mut state = self.state();
-        let repo = state.repo.clone();
-        let pull = state.pull(number);
-        pull.state = PullState::Merged;
-        let git = |args: &[&str]| String::from_utf8(run(git_in(&repo).args(args), b"")).unwrap().trim().to_owned();
-        let tree = git(&["merge-tree", "--write-tree", &pull.base, &pull.branch]);
-        let message = format!("{} (#{number})", pull.title);
-        let commit = git(&["commit-tree", &tree, "-p", &pull.base, "-m", &message]);
-        git(&["update-ref", &format!("refs/heads/{}", pull.base), &commit]);
-        git(&["update-ref", "-d", &format!("refs/heads/{}", pull.branch)]);
+        self.state().merge(number);
     }
 }
 
@@ -229,6 +293,50 @@ impl Drop for FakeForge {
 impl State {
     pub(crate) fn pull(&mut self, number: u64) -> &mut Pull {
         self.pulls.iter_mut().find(|pull| pull.number == number).unwrap()
+    }
+
+    /// Returns the status of an operation that is refused.
+    fn refused(&mut self, name: &str, body: &Value) -> Option<u16> {
+        let is_of = |kind: &str| match kind {
+            "merge" => {
+                let is_graphql = body["query"].as_str().is_some_and(|query| query.contains("autoMerge:"));
+                name.to_lowercase().contains("merge") && name.ends_with("erge")
+                    || name == "repoMergePullRequest"
+                    || is_graphql
+                    || body["autoCompleteSetBy"].is_object()
+            }
+            "comment" => ["omment", "Notes", "Threads"].iter().any(|word| name.contains(word)),
+            _ => ["update", "edit", "Edit", "Update"].iter().any(|word| name.contains(word)),
+        };
+        let refusal = self.refusal.as_ref().filter(|refusal| is_of(refusal.of))?;
+        let status = refusal.status;
+        if refusal.is_once {
+            self.refusal = None;
+        }
+        Some(status)
+    }
+
+    fn merge(&mut self, number: u64) {
+        let repo = self.repo.clone();
+        let pull = self.pull(number);
+        pull.state = PullState::Merged;
+        let git = |args: &[&str]| String::from_utf8(run(git_in(&repo).args(args), b"")).unwrap().trim().to_owned();
+        let tree = git(&["merge-tree", "--write-tree", &pull.base, &pull.branch]);
+        let message = format!("{} (#{number})", pull.title);
+        let commit = git(&["commit-tree", &tree, "-p", &pull.base, "-m", &message]);
+        git(&["update-ref", &format!("refs/heads/{}", pull.base), &commit]);
+        git(&["update-ref", "-d", &format!("refs/heads/{}", pull.branch)]);
+    }
+
+    /// Enables auto-merge of a proposal at `head`; returns why not.
+    fn enable_auto_merge(&mut self, number: &str, head: &str) -> Option<&'static str> {
+        let answer = self.auto_merge;
+        let branch = self.of(number).map(|pull| pull.branch.clone())?;
+        if self.tip(&branch).as_deref() != Some(head) {
+            return Some("SHA does not match HEAD of source branch");
+        }
+        self.of(number)?.auto_merge = answer == AutoMerge::Enabled;
+        (answer != AutoMerge::Enabled).then_some("405 Method Not Allowed")
     }
 
     /// Finds the proposal whose number is in the path.
@@ -254,6 +362,8 @@ impl State {
             reviewers: Vec::new(),
             auto_merge: false,
             comments: Vec::new(),
+            reviewed: Vec::new(),
+            expired_after: None,
         });
         self.pulls.last_mut()
     }
@@ -262,6 +372,15 @@ impl State {
     fn tip(&self, branch: &str) -> Option<String> {
         let output = git_in(&self.repo).args(["rev-parse", "--verify", "-q", branch]).output().unwrap();
         output.status.success().then(|| String::from_utf8(output.stdout).unwrap().trim().to_owned())
+    }
+}
+
+impl Pull {
+    /// Returns the times at which it was opened and closed.
+    fn times(&self) -> [String; 2] {
+        let hours = self.expired_after.unwrap_or(48);
+        let time = |hours: u64| format!("2026-11-{:02}T{:02}:00:00Z", 1 + hours / 24, hours % 24);
+        [time(0), time(hours)]
     }
 }
 
@@ -287,6 +406,9 @@ fn answer(kind: Kind, contract: &Contract, state: &mut State, request: &Request)
     let body: Value = serde_json::from_slice(&request.body).unwrap_or_default();
     if kind == Kind::GitHub && request.path() == "/api/graphql" {
         state.calls.push("graphql".to_owned());
+        if let Some(status) = state.refused("graphql", &body) {
+            return json(status, &serde_json::json!({"message": "no"}));
+        }
         return json(200, &github::graphql(state, &body));
     }
     let path = request.path().strip_prefix(kind.prefix());
@@ -296,6 +418,9 @@ fn answer(kind: Kind, contract: &Contract, state: &mut State, request: &Request)
     };
     state.calls.push(operation.name.to_owned());
     state.wrong.extend(contract.asked(&operation, request, &body));
+    if let Some(status) = state.refused(operation.name, &body) {
+        return json(status, &serde_json::json!({"message": "no"}));
+    }
     let fault = if operation.name == kind.creation() { state.fault.take() } else { None };
     match &fault {
         Some(Fault::LoseRequest) => return Answer::new(200).sent(Body::Hangup),

@@ -11,7 +11,7 @@ use crate::reconcile::PassError;
 use crate::reconcile::gather::open_branches::OpenBranch;
 use crate::report::{ProposalOutcome, ProposalRow};
 
-use super::{Context, Proposals, texts};
+use super::{Context, GroupDraft, Proposals};
 
 /// Makes proposals one after the other.
 pub(super) struct Proposer<'a, W> {
@@ -22,87 +22,103 @@ pub(super) struct Proposer<'a, W> {
     pub(super) proposals: &'a mut Proposals,
 }
 
+/// A branch that has the content of a proposal.
+struct PushedBranch {
+    tip: CommitId,
+    /// This pass pushed it.
+    is_new: bool,
+}
+
 impl<'a, W: World> Proposer<'a, W> {
-    /// Proposes one group. Records a row, whatever happens to it.
-    ///
-    /// # Errors
-    /// A template fails.
+    /// Proposes one group, if there is anything to commit. Records a row, whatever happens to it.
     pub(super) async fn group(
         &mut self,
         branch: String,
-        commit: NewCommit,
+        drafted: Result<Option<GroupDraft>, PassError>,
         changes: &[PinChange],
         tags: &BTreeSet<TagId>,
-    ) -> Result<(), PassError> {
-        let (title, body) = texts(self.context, &commit.message, changes)?;
+    ) {
         let open = self.open_proposal(&branch);
-        let mut found = open;
-        let result;
-        let outcome = match self.push(&branch, &commit).await {
-            Err(outcome) => outcome,
-            Ok(is_pushed) => {
-                let base = self.context.attempt.snapshot.tips.branch.clone();
-                let draft = ProposalDraft { branch: branch.clone(), base, title, body };
-                result = self.world.open_proposal(self.context.publish, &draft, open).await;
-                match &result {
-                    Ok(ProposeResult { action, proposal, notes }) => {
-                        self.proposals.notes.extend(notes.iter().cloned());
-                        found = Some(proposal);
-                        match (action, is_pushed) {
-                            (ForgeAction::Created, _) => ProposalOutcome::Created,
-                            (ForgeAction::Unchanged, false) => ProposalOutcome::Unchanged,
-                            (ForgeAction::Refreshed | ForgeAction::Unchanged, _) => ProposalOutcome::Refreshed,
-                            (ForgeAction::ClosedMeanwhile, _) => {
-                                ProposalOutcome::Skipped("it was closed during this pass".to_owned())
-                            }
-                        }
-                    }
-                    Err(error) => self.proposals.fail_forge(error),
-                }
-            }
+        let outcome = match drafted {
+            Ok(None) => return,
+            Ok(Some(drafted)) => self.propose(&branch, drafted, open).await,
+            Err(error) => Err(self.proposals.fail_draft(&branch, error)),
+        };
+        let (outcome, found) = match outcome {
+            Ok((outcome, found)) => (outcome, Some(found)),
+            Err(outcome) => (outcome, open.cloned()),
         };
         // Changes beside a person's commit are still proposed, by that person.
         if !matches!(outcome, ProposalOutcome::Failed(_)) {
             self.proposals.tags.extend(tags.iter().cloned());
         }
-        self.proposals.rows.push(row(branch, found, changes.len(), outcome));
-        Ok(())
+        self.proposals.rows.push(row(branch, found.as_ref(), changes.len(), outcome));
+    }
+
+    /// Pushes the branch of a group, and opens or updates its proposal.
+    ///
+    /// # Errors
+    /// The outcome of a proposal that could not be opened or updated.
+    async fn propose(
+        &mut self,
+        branch: &str,
+        drafted: GroupDraft,
+        open: Option<&ForgeProposal>,
+    ) -> Result<(ProposalOutcome, ForgeProposal), ProposalOutcome> {
+        let GroupDraft { commit, title, body } = drafted;
+        let pushed = self.push(branch, &commit).await?;
+        let base = self.context.attempt.snapshot.tips.branch.clone();
+        let draft = ProposalDraft { branch: branch.to_owned(), base, title, body, head: pushed.tip };
+        let result = self.world.open_proposal(self.context.publish, &draft, open).await;
+        let ProposeResult { action, proposal, notes } = result.map_err(|error| self.proposals.fail_forge(&error))?;
+        self.proposals.add_notes(notes);
+        let expired = |known: &&ForgeProposal| known.branch == branch && known.state == ProposalState::Expired;
+        let outcome = match (action, pushed.is_new) {
+            (ForgeAction::Created, _) => {
+                let expired = self.known.iter().find(expired).map(|known| known.number);
+                let note = |number| format!("a bot closed #{number} before anyone decided; it is proposed again");
+                self.proposals.add_notes(expired.map(note));
+                ProposalOutcome::Created
+            }
+            (ForgeAction::Unchanged, false) => ProposalOutcome::Unchanged,
+            (ForgeAction::Refreshed | ForgeAction::Unchanged, _) => ProposalOutcome::Refreshed,
+            (ForgeAction::ClosedMeanwhile, _) => ProposalOutcome::Skipped("it was closed during this pass".to_owned()),
+        };
+        Ok((outcome, proposal))
     }
 
     /// Closes the proposals that have nothing left to propose, and deletes their branches.
-    ///
-    /// # Errors
-    /// The remote cannot be reached.
-    pub(super) async fn close_unused(&mut self, used: &BTreeSet<String>) -> Result<(), PassError> {
+    pub(super) async fn close_unused(&mut self, used: &BTreeSet<String>) {
         let tips = &self.context.attempt.snapshot.tips;
         let open_branches = &self.context.attempt.facts.open_branches;
         let unused = open_branches.iter().filter(|(branch, _)| !used.contains(*branch) && self.context.is_ours(branch));
-        for (branch, there) in unused {
-            if self.context.shard.is_some() {
-                let now = self.world.tips(Some(&tips.branch)).await?.branches;
-                if now.get(branch) != Some(&there.found.tip) {
-                    // Another shard proposes something there.
-                    continue;
-                }
-            }
+        for (branch, there) in unused.collect::<Vec<_>>() {
             let open = self.open_proposal(branch);
-            if let Some(outcome) = self.close(branch, there, open).await {
+            let outcome = match self.context.shard {
+                None => self.close(branch, there, open).await,
+                Some(_) => match self.world.tips(Some(&tips.branch)).await {
+                    // Another shard proposes something there.
+                    Ok(now) if now.branches.get(branch) != Some(&there.found.tip) => continue,
+                    Ok(_) => self.close(branch, there, open).await,
+                    Err(error) => Some(self.proposals.fail_branch(self.context.scope, branch, &error)),
+                },
+            };
+            if let Some(outcome) = outcome {
                 self.proposals.rows.push(row(branch.clone(), open, 0, outcome));
             }
         }
-        Ok(())
     }
 
     fn open_proposal(&self, branch: &str) -> Option<&'a ForgeProposal> {
         self.known.iter().find(|known| known.branch == branch && known.state == ProposalState::Open)
     }
 
-    /// Pushes the commit to its branch, unless the branch already has its content; returns whether it did. Leaves a
-    /// branch alone that is not ours.
+    /// Pushes the commit to its branch, unless the branch already has its content. Leaves a branch alone that is not ours.
     ///
     /// # Errors
     /// The outcome of a proposal whose branch cannot be updated.
-    async fn push(&mut self, branch: &str, commit: &NewCommit) -> Result<bool, ProposalOutcome> {
+    async fn push(&mut self, branch: &str, commit: &NewCommit) -> Result<PushedBranch, ProposalOutcome> {
+        let scope = self.context.scope;
         let there = self.context.open_branch(branch);
         if let Some(there) = there {
             if !there.is_ours {
@@ -110,13 +126,13 @@ impl<'a, W: World> Proposer<'a, W> {
                 return Err(ProposalOutcome::Skipped(reason));
             }
             let has_content = self.has_content(&there.found, commit).await;
-            if has_content.map_err(|error| self.proposals.fail_branch(branch, &error))? {
-                return Ok(false);
+            if has_content.map_err(|error| self.proposals.fail_branch(scope, branch, &error))? {
+                return Ok(PushedBranch { tip: there.found.tip.clone(), is_new: false });
             }
         }
         let expected: Option<&CommitId> = there.map(|there| &there.found.tip);
         Err(match self.world.push(RefUpdate::Proposal { branch, expected, commit: Some(commit) }).await {
-            Ok(Push::Landed(_)) => return Ok(true),
+            Ok(Push::Landed(tip)) => return Ok(PushedBranch { tip, is_new: true }),
             Ok(Push::Moved) => {
                 if self.context.shard.is_some() {
                     self.proposals.restart.get_or_insert_with(|| format!("the branch `{branch}` moved"));
@@ -124,7 +140,7 @@ impl<'a, W: World> Proposer<'a, W> {
                 ProposalOutcome::Skipped("someone else pushed to the branch during this pass".to_owned())
             }
             Ok(Push::Unknown(reason)) => self.proposals.fail_unknown(branch, reason),
-            Err(error) => self.proposals.fail_branch(branch, &error),
+            Err(error) => self.proposals.fail_branch(scope, branch, &error),
         })
     }
 
@@ -163,7 +179,7 @@ impl<'a, W: World> Proposer<'a, W> {
         let expected = Some(&there.found.tip);
         match self.world.push(RefUpdate::Proposal { branch, expected, commit: None }).await {
             Ok(_) => open.map(|_| ProposalOutcome::Closed),
-            Err(error) => Some(self.proposals.fail_branch(branch, &error)),
+            Err(error) => Some(self.proposals.fail_branch(self.context.scope, branch, &error)),
         }
     }
 }

@@ -10,21 +10,56 @@ use crate::model::lock::Lock;
 use crate::model::lock::diff::PinChange;
 use crate::model::settings::adoption_rules::{HeldUpdate, HoldReason};
 use crate::proposal::fingerprint::ProposalFingerprint;
+use crate::proposal::groups::BranchScope;
+use crate::reconcile::PassError;
 use crate::report::exit::Exit;
 use crate::report::{self, ProposalOutcome, ProposalRow, ReportError, TagRow};
 
 use super::Proposals;
 
-/// Phrases in a server's refusal, in lower case, and what to do about it.
-const REFUSAL_HINTS: [(&[&str], &str); 5] = [
-    (&["workflow"], "give the token permission to change workflow files, or remove the targets in them"),
-    (&["verified signature", "must be signed", "unsigned", "not signed"], "set `[git] sign` in the settings"),
+/// Phrases in a server's refusal, in lower case, and what to do about it; `PREFIX` is that of proposal branches. The
+/// phrases are those of GitHub's rules and apps, GitLab's push rules, Gitea, Bitbucket and Azure DevOps; the first match
+/// counts.
+const REFUSAL_HINTS: [(&[&str], &str); 7] = [
     (
-        &["commit message", "message does not", "message must"],
+        &["update workflow", "`workflow` scope", "`workflows` permission", "without `workflow"],
+        "grant the token the permission to change workflow files (scope `workflow`, or `workflows: write` of an app), or \
+         remove the targets in them",
+    ),
+    (
+        &["verified signature", "must be signed", "unsigned", "not signed", "unverified commit"],
+        "set `[git] sign` in the settings, and register the key with the server",
+    ),
+    (
+        &["commit message", "message does not", "message must", "message contains"],
         "set `[git] message` to a template that matches the rule",
     ),
-    (&["branch name", "ref name", "name does not"], "allow branches that start with `pinstream/` on the server"),
-    (&["committer", "author", "email"], "set `[git] author` to an identity that the server accepts"),
+    (
+        &[
+            "branch name",
+            "ref name",
+            "name does not",
+            "creations being restricted",
+            "create ref",
+            "createbranch",
+            "create branch",
+            "create protected branch",
+        ],
+        "allow this user to create branches that start with `PREFIX`, or set `branch-prefix` in `[publish]` to a start \
+         that the rule allows",
+    ),
+    (
+        &["committer", "author '", "author's", "author email", "email"],
+        "set `[git] author` to an identity that the server accepts",
+    ),
+    (
+        &["protected from changing file", "path is restricted", "prohibited by the pattern", "file path"],
+        "exempt this user from the rule about files, or remove the targets in them",
+    ),
+    (
+        &["protected branch", "not allowed to push", "not permitted", "permission denied", "unauthorized"],
+        "allow this user to push branches that start with `PREFIX`",
+    ),
 ];
 
 impl Proposals {
@@ -46,13 +81,17 @@ impl Proposals {
         }
     }
 
-    /// Removes the changes of a group from `next` that a person declined by closing their proposal.
+    /// Removes the changes of a group from `next` that were declined by closing their proposal.
     pub(super) fn decline(&mut self, closed: &ForgeProposal, next: &mut Lock, base: &Lock, changes: &[PinChange]) {
         let Some(recorded) = ProposalFingerprint::read(&closed.body) else { return };
         let whole = ProposalFingerprint::of(changes);
         let declined: Vec<&PinChange> = changes.iter().filter(|change| recorded.covers(change, &whole)).collect();
         let digests = declined.iter().filter_map(|change| Some((change.tag.clone(), change.after()?.digest.clone())));
         self.declined.extend(digests);
+        if !declined.is_empty() {
+            let note = format!("#{} was closed on the forge; newer digests will be proposed again", closed.number);
+            self.notes.push(note);
+        }
         let ids: BTreeSet<&TagId> = declined.iter().map(|change| &change.tag).collect();
         self.hold(next, base, changes, |change| ids.contains(&change.tag).then_some(HoldReason::Reverted));
     }
@@ -91,38 +130,54 @@ impl Proposals {
 
     /// Records a failure of the forge once.
     pub(super) fn fail_forge(&mut self, error: &ForgeError) -> ProposalOutcome {
-        self.fail(error.to_string(), error.help())
+        self.fail(ReportError { exit: Exit::Error, message: error.to_string(), help: error.help() })
     }
 
-    /// Records that the branch could not be pushed.
-    pub(super) fn fail_branch(&mut self, branch: &str, error: &GitError) -> ProposalOutcome {
+    /// Records that the commit or the texts of a proposal could not be written.
+    pub(super) fn fail_draft(&mut self, branch: &str, error: PassError) -> ProposalOutcome {
+        self.fail(error.into_row(&format!("cannot write the proposal `{branch}`")))
+    }
+
+    /// Records that the branch could not be read or pushed.
+    pub(super) fn fail_branch(&mut self, scope: BranchScope<'_>, branch: &str, error: &GitError) -> ProposalOutcome {
         let help = match error {
-            GitError::Refused { reason, .. } => refusal_hint(reason).map(str::to_owned).or_else(|| error.help()),
+            GitError::Refused { reason, .. } => refusal_hint(reason, scope.prefix).or_else(|| error.help()),
             error => error.help(),
         };
-        self.fail(format!("cannot push the branch `{branch}`: {error}"), help)
+        let message = format!("cannot push the branch `{branch}`: {error}");
+        self.fail(ReportError { exit: Exit::Error, message, help })
+    }
+
+    /// Adds notes, each once.
+    pub(super) fn add_notes(&mut self, notes: impl IntoIterator<Item = String>) {
+        for note in notes {
+            if !self.notes.contains(&note) {
+                self.notes.push(note);
+            }
+        }
     }
 
     /// Records that the outcome of a push is unknown.
     pub(super) fn fail_unknown(&mut self, branch: &str, reason: String) -> ProposalOutcome {
-        self.fail(format!("the outcome of the push to `{branch}` is unknown: {reason}"), None);
+        let message = format!("the outcome of the push to `{branch}` is unknown: {reason}");
+        self.fail(ReportError { exit: Exit::Error, message, help: None });
         ProposalOutcome::Failed(reason)
     }
 
-    fn fail(&mut self, message: String, help: Option<String>) -> ProposalOutcome {
-        let error = ReportError { exit: Exit::Error, message: message.clone(), help };
+    fn fail(&mut self, error: ReportError) -> ProposalOutcome {
+        let outcome = ProposalOutcome::Failed(error.message.clone());
         if !self.errors.contains(&error) {
             self.errors.push(error);
         }
-        ProposalOutcome::Failed(message)
+        outcome
     }
 }
 
 /// Returns a hint that matches the server's message.
-fn refusal_hint(reason: &str) -> Option<&'static str> {
+fn refusal_hint(reason: &str, prefix: &str) -> Option<String> {
     let reason = reason.to_lowercase();
     let matching = |(phrases, _): &&(&[&str], &str)| phrases.iter().any(|phrase| reason.contains(phrase));
-    REFUSAL_HINTS.iter().find(matching).map(|(_, hint)| *hint)
+    REFUSAL_HINTS.iter().find(matching).map(|(_, hint)| hint.replace("PREFIX", prefix))
 }
 
 #[cfg(test)]
@@ -131,20 +186,41 @@ mod tests {
 
     #[test]
     fn l03_the_hint_matches_the_servers_message() {
-        let check = |reason: &str, hint: Option<&str>| {
-            assert_eq!(
-                refusal_hint(reason).map(|found| found.contains(hint.unwrap_or("?"))),
-                hint.map(|_| true),
-                "{reason}"
-            );
-        };
-        check(
-            "refusing to allow a GitHub App to create or update workflow `.github/workflows/ci.yml`",
-            Some("workflow"),
-        );
-        check("GH006: Commits must have verified signatures.", Some("sign"));
-        check("GitLab: Commit message does not follow the pattern '^JIRA-'", Some("message"));
-        check("GitLab: Branch name 'pinstream/web' does not follow the pattern", Some("pinstream/"));
-        check("pre-receive hook declined", None);
+        for (reason, expected) in [
+            (
+                "refusing to allow an OAuth App to create or update workflow `.github/workflows/ci.yml` without `workflow` \
+                 scope",
+                "workflow files",
+            ),
+            (
+                "refusing to allow a GitHub App to create or update workflow `.github/workflows/ci.yml` without \
+                 `workflows` permission",
+                "workflow files",
+            ),
+            ("GH006: Protected branch update failed: Commits must have verified signatures.", "`[git] sign`"),
+            (
+                "push declined due to repository rule violations: error: GH013: Repository rule violations found for \
+                 refs/heads/pins/web. - Commits must have verified signatures.",
+                "`[git] sign`",
+            ),
+            (
+                "GH013: Repository rule violations found. - Cannot create ref due to creations being restricted.",
+                "`pins/`",
+            ),
+            ("GitLab: Commit must be signed with a GPG key", "`[git] sign`"),
+            ("GitLab: Commit message does not follow the pattern '^JIRA-'", "`[git] message`"),
+            ("GitLab: Branch name 'pins/web' does not follow the pattern '^feature/'", "`branch-prefix`"),
+            ("GitLab: Committer's email 'pinstream@localhost' does not follow the pattern '@acme'", "`[git] author`"),
+            ("GitLab: You are not allowed to push code to protected branches on this project.", "`pins/`"),
+            ("Gitea: branch pins/web is protected from changing file deploy/web.yaml", "about files"),
+            ("Gitea: Not allowed to push to protected branch pins/web", "allow this user to push"),
+            ("Gitea: Unauthorized", "allow this user to push"),
+            ("GH007: Your push would publish a private email address.", "`[git] author`"),
+            ("TF401027: You need the Git 'CreateBranch' permission to perform this action.", "create branches"),
+        ] {
+            let hint = refusal_hint(reason, "pins/").unwrap_or_default();
+            assert!(hint.contains(expected), "{reason}: {hint}");
+        }
+        assert_eq!(refusal_hint("pre-receive hook declined", "pins/"), None);
     }
 }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::contract::Operation;
-use super::{Part, Pull, PullState, State, text};
+use super::{Kind, Part, Pull, PullState, State, text};
 use crate::support::registry::http::Request;
 
 /// Characters of a description that a list contains.
@@ -36,6 +36,9 @@ pub(super) fn act(state: &mut State, operation: &Operation<'_>, request: &Reques
             if text(body, "description").chars().count() > 4_000 {
                 return (400, json!({"message": "The description is too long."}));
             }
+            if body["reviewers"].to_string().contains(Kind::Azure.unknown_reviewer()) {
+                return (400, json!({"message": "TF50309: The identity cannot be found."}));
+            }
             let Some(pull) = state.open(&source, &base, text(body, "title"), text(body, "description")) else {
                 return (
                     409,
@@ -48,9 +51,9 @@ pub(super) fn act(state: &mut State, operation: &Operation<'_>, request: &Reques
                 all.map(|one| one[key].as_str().unwrap().to_owned()).collect()
             };
             (pull.labels, pull.reviewers) = (list("labels", "name"), list("reviewers", "id"));
-            (201, shown(pull, usize::MAX))
+            (201, single(pull))
         }
-        "Pull Requests/Get Pull Request" => state.of(&number).map_or_else(gone, |pull| (200, shown(pull, usize::MAX))),
+        "Pull Requests/Get Pull Request" => state.of(&number).map_or_else(gone, |pull| (200, single(pull))),
         "Pull Requests/Update" => {
             let Some(pull) = state.of(&number) else { return gone() };
             for (key, place) in [("title", &mut pull.title), ("description", &mut pull.body)] {
@@ -62,7 +65,21 @@ pub(super) fn act(state: &mut State, operation: &Operation<'_>, request: &Reques
                 pull.state = PullState::Closed;
             }
             pull.auto_merge |= body["autoCompleteSetBy"]["id"] == AUTHOR;
-            (200, shown(pull, usize::MAX))
+            (200, single(pull))
+        }
+        "Pull Request Labels/Create" => {
+            let Some(pull) = state.of(&number) else { return gone() };
+            pull.labels.push(text(body, "name").to_owned());
+            (200, json!({"name": text(body, "name"), "active": true}))
+        }
+        "Pull Request Reviewers/Create Pull Request Reviewer" => {
+            let Some(pull) = state.of(&number) else { return gone() };
+            let id = operation.parameters[4].clone();
+            if id == Kind::Azure.unknown_reviewer() {
+                return (400, json!({"message": "TF50309: The identity cannot be found."}));
+            }
+            pull.reviewers.push(id.clone());
+            (200, json!({"id": id, "vote": 0}))
         }
         "Pull Request Threads/Create" => {
             let Some(pull) = state.of(&number) else { return gone() };
@@ -73,8 +90,16 @@ pub(super) fn act(state: &mut State, operation: &Operation<'_>, request: &Reques
     }
 }
 
+/// Answers a request for one pull request, which never contains labels.
+fn single(pull: &Pull) -> Value {
+    let mut one = shown(pull, usize::MAX);
+    one.as_object_mut().unwrap().remove("labels");
+    one
+}
+
 fn shown(pull: &Pull, length: usize) -> Value {
-    json!({
+    let [opened, closed] = pull.times();
+    let mut one = json!({
         "pullRequestId": pull.number,
         "status": match pull.state {
             PullState::Open => "active",
@@ -87,5 +112,16 @@ fn shown(pull: &Pull, length: usize) -> Value {
         "sourceRefName": format!("refs/heads/{}", pull.branch),
         "targetRefName": format!("refs/heads/{}", pull.base),
         "createdBy": {"id": AUTHOR},
-    })
+        "labels": pull.labels.iter().map(|name| json!({"name": name, "active": true})).collect::<Vec<_>>(),
+        "reviewers": pull.reviewers.iter().map(|id| json!({"id": id, "vote": 0})).collect::<Vec<_>>(),
+        "creationDate": opened,
+    });
+    if pull.auto_merge {
+        one["autoCompleteSetBy"] = json!({"id": AUTHOR});
+    }
+    if pull.state != PullState::Open {
+        let kind = if pull.expired_after.is_some() { "svc.YTk4" } else { "aad.YTk4" };
+        (one["closedDate"], one["closedBy"]) = (closed.into(), json!({"descriptor": kind}));
+    }
+    one
 }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::contract::Operation;
-use super::{Part, Pull, PullState, State, page, text};
+use super::{Kind, Part, Pull, PullState, State, page, text};
 use crate::support::registry::http::Request;
 
 /// Labels of the repository and of its organization, with their ids.
@@ -27,14 +27,15 @@ pub(super) fn act(state: &mut State, operation: &Operation<'_>, request: &Reques
             if state.tip(text(body, "head")).is_none() {
                 return (404, Value::Null);
             }
+            if reviewers(body).iter().any(|name| name == Kind::Gitea.unknown_reviewer()) {
+                return (404, json!({"message": "user does not exist"}));
+            }
             let title = text(body, "title");
             let Some(pull) = state.open(text(body, "head"), text(body, "base"), title, text(body, "body")) else {
                 return (409, json!({"message": "pull request already exists for these targets"}));
             };
             pull.is_draft = title.starts_with("WIP: ");
-            let ids = body["labels"].as_array().into_iter().flatten().filter_map(Value::as_u64);
-            let name = |id| LABELS.iter().chain(&OF_ORGANIZATION).find(|(_, known)| *known == id).unwrap().0.to_owned();
-            pull.labels = ids.map(name).collect();
+            pull.labels = named(body);
             pull.reviewers = reviewers(body);
             (201, shown(pull))
         }
@@ -51,12 +52,19 @@ pub(super) fn act(state: &mut State, operation: &Operation<'_>, request: &Reques
             (201, shown(pull))
         }
         "repoMergePullRequest" => {
-            let Some(pull) = state.of(&number) else { return (404, Value::Null) };
-            pull.auto_merge = body["merge_when_checks_succeed"] == true;
-            (200, Value::Null)
+            if state.of(&number).is_some_and(|pull| pull.auto_merge) {
+                return (409, json!({"message": "The auto merge is already scheduled"}));
+            }
+            match state.enable_auto_merge(&number, text(body, "head_commit_id")) {
+                None => (201, Value::Null),
+                Some(message) => (405, json!({"message": message})),
+            }
         }
         "repoCreatePullReviewRequests" => {
             let Some(pull) = state.of(&number) else { return (404, Value::Null) };
+            if reviewers(body).iter().any(|name| name == Kind::Gitea.unknown_reviewer()) {
+                return (404, json!({"message": "user does not exist"}));
+            }
             pull.reviewers.extend(reviewers(body));
             (201, json!([]))
         }
@@ -65,10 +73,22 @@ pub(super) fn act(state: &mut State, operation: &Operation<'_>, request: &Reques
             pull.comments.push(text(body, "body").to_owned());
             (201, json!({"body": text(body, "body")}))
         }
+        "issueAddLabel" => {
+            let Some(pull) = state.of(&number) else { return (404, Value::Null) };
+            pull.labels.extend(named(body));
+            (200, json!([]))
+        }
         "issueListLabels" => (200, page(&labels(&LABELS), request, "limit").into()),
         "orgListLabels" => (200, page(&labels(&OF_ORGANIZATION), request, "limit").into()),
         other => unreachable!("{other}"),
     }
+}
+
+/// Names the labels whose ids are in `body`.
+fn named(body: &Value) -> Vec<String> {
+    let ids = body["labels"].as_array().into_iter().flatten().filter_map(Value::as_u64);
+    let name = |id| LABELS.iter().chain(&OF_ORGANIZATION).find(|(_, known)| *known == id).unwrap().0.to_owned();
+    ids.map(name).collect()
 }
 
 fn reviewers(body: &Value) -> Vec<String> {
@@ -78,6 +98,7 @@ fn reviewers(body: &Value) -> Vec<String> {
 
 fn shown(pull: &Pull) -> Value {
     let repo = json!({"default_merge_style": "squash"});
+    let (teams, people): (Vec<&String>, Vec<&String>) = pull.reviewers.iter().partition(|name| *name == "platform");
     json!({
         "number": pull.number,
         "html_url": format!("https://git.acme.example/acme/deploy/pulls/{}", pull.number),
@@ -87,6 +108,8 @@ fn shown(pull: &Pull) -> Value {
         "body": pull.body,
         "head": {"ref": pull.branch, "sha": "0".repeat(40), "repo_id": 7},
         "base": {"ref": pull.base, "repo_id": 7, "repo": repo},
-        "requested_reviewers": pull.reviewers.iter().map(|name| json!({"login": name})).collect::<Vec<_>>(),
+        "labels": pull.labels.iter().map(|name| json!({"name": name})).collect::<Vec<_>>(),
+        "requested_reviewers": people.iter().map(|name| json!({"login": name})).collect::<Vec<_>>(),
+        "requested_reviewers_teams": teams.iter().map(|name| json!({"name": name})).collect::<Vec<_>>(),
     })
 }

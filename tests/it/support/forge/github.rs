@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::contract::Operation;
 use super::graphql::{Given, Schema};
-use super::{Part, Pull, PullState, State, text};
+use super::{AutoMerge, Part, Pull, PullState, State, text};
 use crate::support::remote::{git_in, run};
 
 static SCHEMA: LazyLock<Schema> = LazyLock::new(|| Schema::new(include_str!("contract/github.graphql")));
@@ -122,6 +122,9 @@ pub(super) fn graphql(state: &mut State, body: &Value) -> Value {
     })
 }
 
+/// Fields of an object that has no further ones; lists and objects are JSON.
+type Leaves = serde_json::Map<String, Value>;
+
 /// An object of the schema.
 enum Node {
     Query,
@@ -130,6 +133,10 @@ enum Node {
     Pulls(Vec<Pull>),
     Pull(Pull),
     Organization,
+    /// A list whose items are these objects.
+    List(Vec<Leaves>),
+    /// An object of these fields.
+    Leaves(Leaves),
     /// An object that has only an id.
     Id(String),
     /// The result of a mutation.
@@ -184,26 +191,91 @@ fn give(state: &mut State, node: &Node, field: &str, arguments: &Value) -> Given
             "isCrossRepository" => false.into(),
             "headRefName" => pull.branch.as_str().into(),
             "headRefOid" => "0".repeat(40).into(),
-            other => unreachable!("{other}"),
+            "createdAt" => pull.times()[0].as_str().into(),
+            "closedAt" if pull.state == PullState::Open => Value::Null,
+            "closedAt" => pull.times()[1].as_str().into(),
+            other => return options(pull, other),
         }),
+        (Node::List(items), "nodes") => Given::Nodes(items.iter().cloned().map(Node::Leaves).collect()),
+        (Node::Leaves(fields), field) => match fields.get(field) {
+            Some(Value::Object(inner)) => Given::Node(match inner.get("nodes") {
+                Some(Value::Array(items)) => {
+                    Node::List(items.iter().map(|one| one.as_object().unwrap().clone()).collect())
+                }
+                _ => Node::Leaves(inner.clone()),
+            }),
+            Some(Value::Null) | None => Given::Nothing,
+            Some(leaf) => Given::Leaf(leaf.clone()),
+        },
         (Node::Id(id), "id") => Given::Leaf(id.as_str().into()),
-        (Node::Mutation, field) => {
-            let input = &arguments["input"];
-            let list = |key: &str| -> Vec<String> {
-                let ids = input[key].as_array().into_iter().flatten();
-                ids.map(|id| id.as_str().unwrap().split_once('-').unwrap().1.to_owned()).collect()
-            };
-            let id = input["pullRequestId"].as_str().or(input["labelableId"].as_str()).unwrap();
-            let pull = state.of(id.trim_start_matches("PR_")).unwrap();
-            match field {
-                "addLabelsToLabelable" => pull.labels.extend(list("labelIds")),
-                "requestReviews" => pull.reviewers.extend(list("userIds").into_iter().chain(list("teamIds"))),
-                "enablePullRequestAutoMerge" => pull.auto_merge = true,
-                other => unreachable!("{other}"),
-            }
-            Given::Node(Node::Payload)
-        }
+        (Node::Mutation, field) => mutate(state, field, &arguments["input"]),
         (Node::Payload, _) => Given::Nothing,
         (_, other) => unreachable!("{other}"),
+    }
+}
+
+/// Executes a mutation.
+fn mutate(state: &mut State, field: &str, input: &Value) -> Given<Node> {
+    let list = |key: &str| -> Vec<String> {
+        let ids = input[key].as_array().into_iter().flatten();
+        ids.map(|id| id.as_str().unwrap().split_once('-').unwrap().1.to_owned()).collect()
+    };
+    let id = input["pullRequestId"].as_str().or(input["labelableId"].as_str()).unwrap();
+    let number: u64 = id.trim_start_matches("PR_").parse().unwrap();
+    let (answer, branch) = (state.auto_merge, state.pull(number).branch.clone());
+    let is_at_tip = state.tip(&branch).as_deref() == input["expectedHeadOid"].as_str();
+    let pull = state.pull(number);
+    let failed = |message: &str| Given::Error("UNPROCESSABLE", message.to_owned());
+    match field {
+        "addLabelsToLabelable" => pull.labels.extend(list("labelIds")),
+        "requestReviews" => pull.reviewers.extend(list("userIds").into_iter().chain(list("teamIds"))),
+        "enablePullRequestAutoMerge" => match answer {
+            AutoMerge::Enabled => pull.auto_merge = true,
+            AutoMerge::NotYet => return failed("Pull request is in unstable status"),
+            AutoMerge::Clean | AutoMerge::CleanRefused => {
+                return failed("Pull request Pull request is in clean status");
+            }
+        },
+        "mergePullRequest" if answer == AutoMerge::CleanRefused => {
+            return failed("At least 1 approving review is required by reviewers with write access.");
+        }
+        "mergePullRequest" if !is_at_tip => return failed("Head branch was modified."),
+        "mergePullRequest" => state.merge(number),
+        other => unreachable!("{other}"),
+    }
+    Given::Node(Node::Payload)
+}
+
+/// Answers a field with the options of a pull request, or with its end.
+fn options(pull: &Pull, field: &str) -> Given<Node> {
+    let list =
+        |items: Vec<Value>| Given::Node(Node::List(items.iter().map(|one| one.as_object().unwrap().clone()).collect()));
+    match field {
+        "labels" => list(pull.labels.iter().map(|name| json!({"name": name})).collect()),
+        "reviewRequests" => {
+            let reviewer = |name: &String| match TEAMS.contains(&name.as_str()) {
+                true => json!({"__typename": "Team", "slug": name}),
+                false => json!({"__typename": "User", "login": name}),
+            };
+            let requested = pull.reviewers.iter().filter(|name| !pull.reviewed.contains(name));
+            list(requested.map(|name| json!({"requestedReviewer": reviewer(name)})).collect())
+        }
+        "latestReviews" => {
+            let (teams, people): (Vec<&String>, Vec<&String>) =
+                pull.reviewed.iter().partition(|name| TEAMS.contains(&name.as_str()));
+            let teams: Vec<Value> = teams.into_iter().map(|name| json!({"slug": name})).collect();
+            let review = |name| json!({"author": {"login": name}, "onBehalfOf": {"nodes": teams}});
+            list(people.into_iter().map(review).collect())
+        }
+        "autoMergeRequest" if pull.auto_merge => {
+            Given::Node(Node::Leaves(json!({"enabledAt": pull.times()[0]}).as_object().unwrap().clone()))
+        }
+        "autoMergeRequest" => Given::Nothing,
+        "timelineItems" => {
+            let actor = if pull.expired_after.is_some() { "Bot" } else { "User" };
+            let closed = json!({"__typename": "ClosedEvent", "actor": {"__typename": actor}});
+            list(if pull.state == PullState::Closed { vec![closed] } else { Vec::new() })
+        }
+        other => unreachable!("{other}"),
     }
 }

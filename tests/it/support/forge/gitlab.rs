@@ -36,9 +36,7 @@ pub(super) fn act(state: &mut State, operation: &Operation<'_>, request: &Reques
             };
             pull.is_draft = title.starts_with("Draft: ");
             pull.labels = text(body, "labels").split(',').filter(|one| !one.is_empty()).map(str::to_owned).collect();
-            let ids = body["reviewer_ids"].as_array().into_iter().flatten().filter_map(Value::as_u64);
-            let name = |id| USERS.iter().find(|(_, known)| *known == id).unwrap().0.to_owned();
-            pull.reviewers = ids.map(name).collect();
+            pull.reviewers = reviewers(body);
             (201, shown(pull))
         }
         "MergeRequests/edit" => {
@@ -48,16 +46,20 @@ pub(super) fn act(state: &mut State, operation: &Operation<'_>, request: &Reques
                     *place = text.to_owned();
                 }
             }
+            let labels = text(body, "add_labels").split(',').filter(|one| !one.is_empty());
+            pull.labels.extend(labels.map(str::to_owned));
+            if body["reviewer_ids"].is_array() {
+                pull.reviewers = reviewers(body);
+            }
             if body["state_event"] == "close" && pull.state == PullState::Open {
                 pull.state = PullState::Closed;
             }
             (200, shown(pull))
         }
-        "MergeRequests/merge" => {
-            let Some(pull) = state.of(&number) else { return gone() };
-            pull.auto_merge = body["auto_merge"] == true;
-            (200, shown(pull))
-        }
+        "MergeRequests/merge" => match state.enable_auto_merge(&number, text(body, "sha")) {
+            Some(message) => (405, json!({"message": message})),
+            None => state.of(&number).map_or_else(gone, |pull| (200, shown(pull))),
+        },
         "MergeRequestNotes/create" => {
             let Some(pull) = state.of(&number) else { return gone() };
             pull.comments.push(text(body, "body").to_owned());
@@ -72,8 +74,26 @@ pub(super) fn act(state: &mut State, operation: &Operation<'_>, request: &Reques
     }
 }
 
+/// Names the reviewers whose ids are in `body`.
+fn reviewers(body: &Value) -> Vec<String> {
+    let ids = body["reviewer_ids"].as_array().into_iter().flatten().filter_map(Value::as_u64);
+    ids.map(|id| USERS.iter().find(|(_, known)| *known == id).unwrap().0.to_owned()).collect()
+}
+
 fn shown(pull: &Pull) -> Value {
+    let [opened, closed] = pull.times();
+    let closer = if pull.expired_after.is_some() { "project_7_bot_1f2e3d" } else { "carol" };
+    let reviewer = |name: &String| {
+        let id = USERS.iter().find(|(known, _)| known == name).unwrap().1;
+        json!({"id": id, "username": name})
+    };
     json!({
+        "labels": pull.labels,
+        "reviewers": pull.reviewers.iter().map(reviewer).collect::<Vec<_>>(),
+        "merge_when_pipeline_succeeds": pull.auto_merge,
+        "created_at": opened,
+        "closed_at": if pull.state == PullState::Closed { closed.into() } else { Value::Null },
+        "closed_by": if pull.state == PullState::Closed { json!({"username": closer}) } else { Value::Null },
         "iid": pull.number,
         "web_url": format!("https://gitlab.com/acme/deploy/-/merge_requests/{}", pull.number),
         "state": match pull.state {

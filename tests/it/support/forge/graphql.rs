@@ -179,7 +179,17 @@ impl<F> Run<'_, F> {
                     };
                     out.extend(more);
                 }
-                Selection::InlineFragment(_) => unreachable!("nothing asks so"),
+                Selection::InlineFragment(part) => {
+                    let Given::Leaf(kind) = (self.field)(node, "__typename", &Value::Null) else { continue };
+                    let is_of_kind = |condition: &query::TypeCondition| match condition {
+                        graphql_parser::query::TypeCondition::On(name) => kind == name.as_str(),
+                    };
+                    if part.type_condition.as_ref().is_none_or(is_of_kind)
+                        && let Value::Object(more) = self.select(node, &part.selection_set, path)
+                    {
+                        out.extend(more);
+                    }
+                }
             }
         }
         out.into()
