@@ -13,20 +13,23 @@ pub const STREAMS: &str = include_str!("help/streams.md");
 #[doc = include_str!("help/message.md")]
 pub const MESSAGE: &str = include_str!("help/message.md");
 
+#[doc = include_str!("help/publish.md")]
+pub const PUBLISH: &str = include_str!("help/publish.md");
+
 /// Topics by name.
-const TOPICS: [(&str, &str); 2] = [("message", MESSAGE), ("streams", STREAMS)];
+const TOPICS: [(&str, &str); 3] = [("message", MESSAGE), ("publish", PUBLISH), ("streams", STREAMS)];
 
 /// Print the help of pinstream, a command or a topic
 ///
-/// Topics: `message` (templates of commit messages and proposals) and `streams` (image streams of OpenShift compared with
-/// pinstream).
+/// Topics: `message` (templates of commit messages and proposals), `publish` (proposals on a forge) and `streams` (image
+/// streams of OpenShift compared with pinstream).
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   pinstream help reconcile
   pinstream help streams")]
 pub struct HelpArgs {
-    /// Command or topic (`message`, `streams`)
+    /// Command or topic (`message`, `publish`, `streams`)
     #[arg(value_name = "COMMAND|TOPIC")]
     name: Option<String>,
 }
@@ -51,7 +54,7 @@ pub fn run(context: &CommandContext, args: &HelpArgs, mut program: clap::Command
         return Ok(Exit::Success);
     }
     let names = program.get_subcommands().map(clap::Command::get_name).chain(TOPICS.iter().map(|(topic, _)| *topic));
-    let help = "run `pinstream help` to see all commands; topics: `message`, `streams`";
+    let help = "run `pinstream help` to see all commands; topics: `message`, `publish`, `streams`";
     Err(CliError::usage(format!("no command or topic is named `{name}`")).did_you_mean(name, names, help))
 }
 

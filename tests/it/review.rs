@@ -5,6 +5,7 @@ mod discovered;
 mod golden;
 mod options;
 mod other_tools;
+mod prefix;
 mod shards;
 mod story;
 mod targets;

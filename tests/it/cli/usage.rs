@@ -342,6 +342,11 @@ fn help_shows_commands_and_topics() {
     };
     assert_eq!(shown(&["help"]), shown(&["--help"]));
     assert_eq!(shown(&["help", "check"]), shown(&["check", "--help"]));
+    let publish = shown(&["help", "publish"]);
+    assert!(
+        publish.contains("Closing it rejects its digests") && publish.contains("\n    [publish.github]\n"),
+        "{publish}"
+    );
     let streams = shown(&["help", "streams"]);
     assert!(streams.contains("  oc get is, oc get istag\n      pinstream list"), "{streams}");
     assert!(streams.contains("\n  83 pruning of images and history\n      left out: "), "{streams}");
