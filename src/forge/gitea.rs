@@ -113,17 +113,9 @@ impl Gitea {
         draft: &ProposalDraft,
     ) -> ForgeResult<OptionsReply> {
         let mut outcome = OptionsReply::default();
-        let labels = self.label_ids(&options.labels).await?;
-        for name in options.labels.iter().filter(|name| !self.has_label(name)) {
-            let unknown = ProposalOptions { labels: vec![name.clone()], ..ProposalOptions::default() };
-            outcome.refuse(unknown, "does not exist in the repository; create it");
-        }
-        if !labels.is_empty() {
-            let url = self.api.url(&["issues", &proposal.number.to_string(), "labels"], &[]);
-            let reply = self.api.ask(ApiCall::set(Method::POST, url, &json!({"labels": labels}))).await?;
-            if let Some(reason) = self.api.refusal("was not set", &reply) {
-                outcome.refuse(options.labels_only(), reason);
-            }
+        match self.label_ids(&options.labels).await {
+            Ok(ids) => outcome.refused.extend(self.set_labels(proposal, options, ids).await?.refused),
+            Err(error) => outcome.refuse(options.labels_only(), format!("was not set: {error}")),
         }
         if options.has_reviewers() {
             let body = json!({"reviewers": options.users, "team_reviewers": options.teams});
@@ -144,6 +136,31 @@ impl Gitea {
                 let auto_merge = ProposalOptions { auto_merge: true, ..ProposalOptions::default() };
                 outcome.refuse(auto_merge, format!("{reason}; the next pass requests it again"));
             }
+        }
+        Ok(outcome)
+    }
+
+    /// Adds the labels with these ids; refuses those that do not exist.
+    async fn set_labels(
+        &self,
+        proposal: &ForgeProposal,
+        options: &ProposalOptions,
+        ids: Vec<u64>,
+    ) -> ForgeResult<OptionsReply> {
+        let mut outcome = OptionsReply::default();
+        let (known, unknown): (Vec<String>, Vec<String>) =
+            options.labels.iter().cloned().partition(|name| self.has_label(name));
+        for name in unknown {
+            let unknown = ProposalOptions { labels: vec![name], ..ProposalOptions::default() };
+            outcome.refuse(unknown, "does not exist in the repository; create it");
+        }
+        if ids.is_empty() {
+            return Ok(outcome);
+        }
+        let url = self.api.url(&["issues", &proposal.number.to_string(), "labels"], &[]);
+        let reply = self.api.ask(ApiCall::set(Method::POST, url, &json!({"labels": ids}))).await?;
+        if let Some(reason) = self.api.refusal("was not set", &reply) {
+            outcome.refuse(ProposalOptions { labels: known, ..ProposalOptions::default() }, reason);
         }
         Ok(outcome)
     }

@@ -100,27 +100,18 @@ impl GitLab {
         draft: &ProposalDraft,
     ) -> ForgeResult<OptionsReply> {
         let mut outcome = OptionsReply::default();
-        let url = self.api.proposal(proposal, &[]);
         if !options.labels.is_empty() {
             let body = json!({"add_labels": options.labels.join(",")});
-            let reply = self.api.ask(ApiCall::set(Method::PUT, url.clone(), &body)).await?;
+            let reply = self.api.ask(ApiCall::set(Method::PUT, self.api.proposal(proposal, &[]), &body)).await?;
             if let Some(reason) = self.api.refusal("was not set", &reply) {
                 outcome.refuse(options.labels_only(), reason);
             }
         }
-        let new = self.user_ids(&options.users).await?;
-        for name in options.users.iter().filter(|name| !self.is_known(name)) {
-            let unknown = ProposalOptions { users: vec![name.clone()], ..ProposalOptions::default() };
-            outcome.refuse(unknown, "was not requested: GitLab has no user of this name");
-        }
-        if !new.is_empty() {
-            let known: Vec<String> = options.users.iter().filter(|name| self.is_known(name)).cloned().collect();
-            let ids = [self.user_ids(&proposal.options.users).await?, new].concat();
-            let reply = self.api.ask(ApiCall::set(Method::PUT, url, &json!({"reviewer_ids": ids}))).await?;
-            // With some plans, GitLab keeps one reviewer and answers as if it had accepted all.
-            let ignored = ProposalOptions { users: known, ..ProposalOptions::default() }.without(&applied(&reply.body));
-            let reason = self.api.refusal("was not requested", &reply);
-            outcome.refuse(ignored, reason.unwrap_or_else(|| "was not requested: GitLab ignores it".to_owned()));
+        if options.has_reviewers() {
+            match self.user_ids(&options.users).await {
+                Ok(new) => outcome.refused.extend(self.request_reviewers(proposal, options, new).await?.refused),
+                Err(error) => outcome.refuse(options.reviewers_only(), format!("was not requested: {error}")),
+            }
         }
         if options.auto_merge {
             // The second name is that of versions before 17.11.
@@ -131,6 +122,33 @@ impl GitLab {
                 outcome.refuse(auto_merge, format!("{reason}; the next pass requests it again"));
             }
         }
+        Ok(outcome)
+    }
+
+    /// Adds the reviewers with the ids `new`; refuses those who do not exist.
+    async fn request_reviewers(
+        &self,
+        proposal: &ForgeProposal,
+        options: &ProposalOptions,
+        new: Vec<u64>,
+    ) -> ForgeResult<OptionsReply> {
+        let mut outcome = OptionsReply::default();
+        let (known, unknown): (Vec<String>, Vec<String>) =
+            options.users.iter().cloned().partition(|name| self.is_known(name));
+        for name in unknown {
+            let unknown = ProposalOptions { users: vec![name], ..ProposalOptions::default() };
+            outcome.refuse(unknown, "was not requested: GitLab has no user of this name");
+        }
+        if new.is_empty() {
+            return Ok(outcome);
+        }
+        let ids = [self.user_ids(&proposal.options.users).await?, new].concat();
+        let body = json!({"reviewer_ids": ids});
+        let reply = self.api.ask(ApiCall::set(Method::PUT, self.api.proposal(proposal, &[]), &body)).await?;
+        // With some plans, GitLab keeps one reviewer and answers as if it had accepted all.
+        let ignored = ProposalOptions { users: known, ..ProposalOptions::default() }.without(&applied(&reply.body));
+        let reason = self.api.refusal("was not requested", &reply);
+        outcome.refuse(ignored, reason.unwrap_or_else(|| "was not requested: GitLab ignores it".to_owned()));
         Ok(outcome)
     }
 

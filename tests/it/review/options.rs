@@ -173,6 +173,19 @@ fn l03_a_failing_option_or_comment_does_not_stop_a_proposal() {
 }
 
 #[test]
+fn l03_options_that_cannot_be_looked_up_do_not_stop_the_others() {
+    for (kind, option) in [(Kind::GitLab, "reviewer `"), (Kind::Gitea, "label `")] {
+        let review = review(kind);
+        review.forge.refuse("lookup", 403);
+        let notes = notes(&review);
+        assert!(notes.len() == 2 && notes.iter().all(|note| note.starts_with(option)), "{kind:?}: {notes:?}");
+        let pull = review.only();
+        assert_eq!((pull.labels.len(), pull.reviewers.len()), if kind == Kind::GitLab { (2, 0) } else { (0, 2) });
+        assert!(pull.auto_merge, "{kind:?}");
+    }
+}
+
+#[test]
 fn l03_a_proposal_that_cannot_be_updated_or_closed_fails_alone() {
     slow!();
     for kind in Kind::ALL {
@@ -217,7 +230,7 @@ fn l03_a_template_that_fails_for_one_proposal_does_not_stop_the_others() {
     review.stage.push("web:2", 4);
     let report = review.stage.report(1, &[]);
     assert_eq!(Review::proposals(&report), [("failed".to_owned(), 0), ("created".to_owned(), 1)]);
-    let message = report["errors"][0]["message"].as_str().unwrap();
+    let message = report["errors"][0].as_str().unwrap();
     assert!(message.starts_with("cannot write the proposal `pinstream/web+1`: "), "{message}");
 }
 

@@ -234,7 +234,7 @@ impl FakeForge {
         self.state().fault = Some(fault);
     }
 
-    /// Refuses all operations of a kind: `merge`, `comment` or `update`.
+    /// Refuses all operations of a kind: `merge`, `comment`, `lookup` (of users or labels) or `update`.
     pub(crate) fn refuse(&self, of: &'static str, status: u16) {
         self.state().refusal = Some(Refusal { of, status, is_once: false });
     }
@@ -300,11 +300,11 @@ impl State {
         let is_of = |kind: &str| match kind {
             "merge" => {
                 let is_graphql = body["query"].as_str().is_some_and(|query| query.contains("autoMerge:"));
-                name.to_lowercase().contains("merge") && name.ends_with("erge")
-                    || name == "repoMergePullRequest"
+                ["MergeRequests/merge", "repoMergePullRequest"].contains(&name)
                     || is_graphql
                     || body["autoCompleteSetBy"].is_object()
             }
+            "lookup" => ["Users/all", "issueListLabels"].contains(&name),
             "comment" => ["omment", "Notes", "Threads"].iter().any(|word| name.contains(word)),
             _ => ["update", "edit", "Edit", "Update"].iter().any(|word| name.contains(word)),
         };
