@@ -1,7 +1,9 @@
-//! The machine: clock, environment, process table, threads and helper programs. Only these files access them.
+//! The machine: clock, disks, environment, process table, threads and helper programs. Only these files access them.
 
 pub mod clock;
+pub mod disk;
 pub mod environment;
+pub mod library_panic;
 pub mod owner;
 pub mod private_directory;
 pub mod process;

@@ -1,17 +1,20 @@
-//! Directories for secrets that a program can only read from a file: private, short-lived, removed after a crash too.
+//! Directories for secrets that a program can only read from a file, and for temporary caches: private, short-lived,
+//! removed after a crash too.
 //!
 //! Each directory holds a file that is locked as long as its process lives. The next process removes directories whose
-//! lock is free, so that a pass that was killed leaves no key behind.
+//! lock is free, so that a pass that was killed leaves nothing behind.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-use super::environment;
+use super::{disk, environment};
 
 /// The file whose lock marks a directory as used.
 const LOCK: &str = "lock";
+/// A file system in memory that every user can write to (shm_overview(7)).
+const SHARED_MEMORY: &str = "/dev/shm";
 
 /// A directory that only this user can enter, removed when this is dropped.
 #[derive(Debug)]
@@ -27,11 +30,25 @@ impl PrivateDirectory {
     /// # Errors
     /// If no directory can be created.
     pub fn create(prefix: &str) -> io::Result<Self> {
-        let runtime = environment::var("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|path| path.is_absolute());
-        match runtime.and_then(|parent| Self::create_in(&parent, prefix).ok()) {
+        match in_memory().and_then(|parent| Self::create_in(&parent, prefix).ok()) {
             Some(directory) => Ok(directory),
             None => Self::create_in(&environment::temporary_directory(), prefix),
         }
+    }
+
+    /// Creates a directory that has at least `space` bytes: among the temporary files if possible, else in memory.
+    ///
+    /// # Errors
+    /// If no directory can be created. A directory without that space is `StorageFull`.
+    pub fn with_space(prefix: &str, space: u64) -> io::Result<Self> {
+        let parents = [Some(environment::temporary_directory()), in_memory(), Some(PathBuf::from(SHARED_MEMORY))];
+        let create = |parent: PathBuf| match disk::free_space(&parent) {
+            Some(free) if free < space => Err(io::ErrorKind::StorageFull.into()),
+            _ => Self::create_in(&parent, prefix),
+        };
+        let mut results = parents.into_iter().flatten().map(create);
+        let first = results.next().unwrap_or_else(|| Err(io::ErrorKind::NotFound.into()));
+        first.or_else(|error| results.find_map(Result::ok).ok_or(error))
     }
 
     fn create_in(parent: &Path, prefix: &str) -> io::Result<Self> {
@@ -66,6 +83,11 @@ impl Drop for PrivateDirectory {
     fn drop(&mut self) {
         remove(&self.path);
     }
+}
+
+/// Returns the user's directory in memory (`XDG_RUNTIME_DIR`).
+fn in_memory() -> Option<PathBuf> {
+    environment::var("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|path| path.is_absolute())
 }
 
 fn create(path: &Path, mode: u32) -> io::Result<File> {
