@@ -29,6 +29,7 @@ use tokio::net::unix::pipe;
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
+use crate::http::SecretMask;
 use crate::model::state::Owner;
 use crate::system::lock;
 use directory::HookDirectory;
@@ -78,7 +79,7 @@ pub struct HookFile {
 pub struct HookResult {
     /// The end of its process.
     pub exit: HookExit,
-    /// Standard output and error, bounded and escaped for a terminal.
+    /// Standard output and error, bounded, with known secrets masked, and escaped for a terminal.
     pub output: String,
 }
 
@@ -107,7 +108,8 @@ pub async fn run(run: &HookRun, env: &HookEnv) -> HookResult {
         Ok(exit) => exit,
         Err(error) => HookExit::NotStarted(error.to_string()),
     };
-    HookResult { exit, output: output.into_inner().unwrap_or_else(PoisonError::into_inner).text() }
+    let output = output.into_inner().unwrap_or_else(PoisonError::into_inner);
+    HookResult { exit, output: output.text(&SecretMask::known()) }
 }
 
 async fn start_and_wait(

@@ -25,5 +25,5 @@ pub(crate) use limit::{BreakerCause, CircuitOpen, HostLimiter};
 pub(crate) use origin::UrlOrigin;
 pub use proxy::Proxies;
 pub use redact::Secret;
-pub(crate) use redact::{Redactor, password_header, quotable};
+pub(crate) use redact::{Redactor, SecretMask, password_header, quotable, remember};
 pub(crate) use retry::{ATTEMPTS, AttemptOutcome, is_retryable, retry_after};

@@ -16,20 +16,24 @@ pub const MESSAGE: &str = include_str!("help/message.md");
 #[doc = include_str!("help/publish.md")]
 pub const PUBLISH: &str = include_str!("help/publish.md");
 
+#[doc = include_str!("help/security.md")]
+pub const SECURITY: &str = include_str!("help/security.md");
+
 /// Topics by name.
-const TOPICS: [(&str, &str); 3] = [("message", MESSAGE), ("publish", PUBLISH), ("streams", STREAMS)];
+const TOPICS: [(&str, &str); 4] =
+    [("message", MESSAGE), ("publish", PUBLISH), ("security", SECURITY), ("streams", STREAMS)];
 
 /// Print the help of pinstream, a command or a topic
 ///
-/// Topics: `message` (templates of commit messages and proposals), `publish` (proposals on a forge) and `streams` (image
-/// streams of OpenShift compared with pinstream).
+/// Topics: `message` (templates of commit messages and proposals), `publish` (proposals on a forge), `security` (secrets and
+/// hooks) and `streams` (image streams of OpenShift compared with pinstream).
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   pinstream help reconcile
   pinstream help streams")]
 pub struct HelpArgs {
-    /// Command or topic (`message`, `publish`, `streams`)
+    /// Command or topic (`message`, `publish`, `security`, `streams`)
     #[arg(value_name = "COMMAND|TOPIC")]
     name: Option<String>,
 }
@@ -54,7 +58,7 @@ pub fn run(context: &CommandContext, args: &HelpArgs, mut program: clap::Command
         return Ok(Exit::Success);
     }
     let names = program.get_subcommands().map(clap::Command::get_name).chain(TOPICS.iter().map(|(topic, _)| *topic));
-    let help = "run `pinstream help` to see all commands; topics: `message`, `publish`, `streams`";
+    let help = "run `pinstream help` to see all commands; topics: `message`, `publish`, `security`, `streams`";
     Err(CliError::usage(format!("no command or topic is named `{name}`")).did_you_mean(name, names, help))
 }
 

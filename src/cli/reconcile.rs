@@ -60,6 +60,7 @@ pub struct ReconcileArgs {
 /// # Errors
 /// Returns the error that stopped the pass.
 pub fn run(context: &CommandContext, args: &ReconcileArgs) -> Result<Exit, CliError> {
+    environment::conceal();
     event::check()?;
     let checkout = match checkout::discover(&context.directory) {
         // With `--remote`, the checkout does not matter.

@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::HookRun;
 use super::directory::HookDirectory;
 use super::run_id;
+use crate::http;
 use crate::system::environment;
 
 /// The variable with the path of a file that holds the same JSON as standard input.
@@ -28,8 +29,9 @@ impl HookEnv {
     /// The time between `TERM` and `KILL`.
     pub const GRACE: Duration = Duration::from_secs(10);
 
-    /// Inherits from this process.
+    /// Inherits from this process. Its secrets are masked in the output of hooks.
     pub fn from_environment() -> Self {
+        environment::secrets().iter().for_each(|secret| http::remember(secret));
         Self::new(environment::var)
     }
 

@@ -1,10 +1,11 @@
-//! The output of a hook: bounded while it is read, and escaped for a terminal.
+//! The output of a hook: bounded while it is read, without secrets, and escaped for a terminal.
 //!
 //! The beginning and the end of a long output are kept: the beginning shows what the hook tried, the end why it failed.
 
 use std::collections::VecDeque;
 use std::fmt::Write as _;
 
+use crate::http::SecretMask;
 use crate::text::escape;
 
 /// The bytes that are kept of the beginning, and again of the end.
@@ -30,21 +31,21 @@ impl CapturedOutput {
         self.omitted += (rest.len() - newest.len() + over) as u64;
     }
 
-    /// Returns the output, escaped for a terminal.
-    pub(super) fn text(mut self) -> String {
+    /// Returns the output, masked and escaped for a terminal.
+    pub(super) fn text(mut self, mask: &SecretMask) -> String {
         let tail = self.tail.make_contiguous();
         if self.omitted == 0 {
             self.head.extend_from_slice(tail);
-            return escaped(&String::from_utf8_lossy(&self.head));
+            return escaped(&mask.apply(&String::from_utf8_lossy(&self.head)));
         }
         // A cut may split a character; its halves are omitted with the rest.
         let begun = self.head.utf8_chunks().last().map_or(0, |chunk| chunk.invalid().len());
         let head = &self.head[..self.head.len() - begun];
         let ended = tail.iter().take(3).take_while(|byte| (0x80..0xC0).contains(*byte)).count();
-        let mut text = escaped(&String::from_utf8_lossy(head));
+        let mut text = escaped(&mask.apply_to_beginning(&String::from_utf8_lossy(head)));
         let between = if text.ends_with('\n') { "" } else { "\n" };
         let _ = writeln!(text, "{between}[… {} bytes omitted …]", self.omitted);
-        text.push_str(&escaped(&String::from_utf8_lossy(&tail[ended..])));
+        text.push_str(&escaped(&mask.apply_to_end(&String::from_utf8_lossy(&tail[ended..]))));
         text
     }
 }
@@ -76,7 +77,7 @@ mod tests {
     fn check(pushes: &[&[u8]], expected: &str) {
         let mut kept = CapturedOutput::default();
         pushes.iter().for_each(|bytes| kept.push(bytes));
-        assert_eq!(kept.text(), expected);
+        assert_eq!(kept.text(&SecretMask::default()), expected);
     }
 
     #[test]
@@ -104,7 +105,7 @@ mod tests {
         kept.push(&[b'c'; PART]);
         assert!(kept.head.capacity() + kept.tail.capacity() <= 4 * PART, "{}", kept.tail.capacity());
         let (a, c) = ("a".repeat(PART), "c".repeat(PART));
-        assert_eq!(kept.text(), format!("{a}\n[… 100000000 bytes omitted …]\n{c}"));
+        assert_eq!(kept.text(&SecretMask::default()), format!("{a}\n[… 100000000 bytes omitted …]\n{c}"));
     }
 
     #[test]
@@ -112,13 +113,13 @@ mod tests {
         let mut kept = CapturedOutput::default();
         kept.push(&[b'a'; PART - 1]);
         kept.push("\u{2713}\u{2713}".repeat(PART / 3).as_bytes());
-        let text = kept.text();
+        let text = kept.text(&SecretMask::default());
         assert!(!text.contains('\u{fffd}'));
         assert!(text.starts_with(&format!("{}\n[…", "a".repeat(PART - 1))) && text.ends_with('\u{2713}'));
         let mut whole = CapturedOutput::default();
         whole.push("\u{fc}".repeat(PART / 2).as_bytes());
         whole.push(&[b'x'; PART + 1]);
-        assert!(whole.text().starts_with(&format!("{}\n[… 1 bytes", "\u{fc}".repeat(PART / 2))));
+        assert!(whole.text(&SecretMask::default()).starts_with(&format!("{}\n[… 1 bytes", "\u{fc}".repeat(PART / 2))));
     }
 
     const COMMANDS: [&str; 8] = ["::", "::set-output name=a::b", "::stop-commands::x", "##[", "##", "#", "[", ":"];
@@ -143,7 +144,7 @@ mod tests {
         ) {
             let mut kept = CapturedOutput::default();
             pushes.iter().for_each(|bytes| kept.push(bytes));
-            let shown = escape::lines(&kept.text());
+            let shown = escape::lines(&kept.text(&SecretMask::default()));
             for line in shown.split(['\n', '\r']) {
                 assert!(!line.trim_start().starts_with("::") && !line.contains("##"), "{line:?}");
             }

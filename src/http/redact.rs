@@ -1,7 +1,7 @@
-//! Secrets: a type that cannot be printed, and redaction of text from servers that echo them.
+//! Secrets: a type that cannot be printed, and redaction of text from servers and hooks that echo them.
 //!
 //! A server can echo a credential in any text that ends up in a message: a media type, a digest, a redirect. The server
-//! knows the secret anyway; readers of our output must not.
+//! knows the secret anyway; readers of our output must not. Hooks may find secrets in files of the same user.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -18,8 +18,15 @@ use crate::text::{encoding, escape};
 const LENGTH_MIN: usize = 8;
 /// Length of a part that gives away a longer secret; messages are cut.
 const PART: usize = 24;
+/// Length from which a line of a secret of several lines is masked by itself, e.g. of a private key.
+const LINE_MIN: usize = 32;
+/// Replacement of a secret.
+const MASK: &str = "***";
 /// Replacement of a text that contains a secret.
 const REDACTED: &str = "response not shown: it contains a credential that was sent";
+
+/// Every secret that this process has read.
+static KNOWN: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
 
 /// Secret text: it has no `Debug`, `Display` or `Serialize`, so it cannot be printed by accident.
 #[derive(Clone)]
@@ -28,13 +35,91 @@ pub struct Secret(String);
 impl Secret {
     /// Wraps a secret text.
     pub fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
+        let text = text.into();
+        remember(&text);
+        Self(text)
     }
 
     /// Returns the text, to be sent or passed to a program.
     pub(crate) fn reveal(&self) -> &str {
         &self.0
     }
+}
+
+/// Has `secret` masked in the output of hooks.
+pub(crate) fn remember(secret: &str) {
+    let is_telling = |line: &&str| line.len() >= LINE_MIN && !line.contains(char::is_whitespace);
+    let lines = secret.lines().map(str::trim).filter(is_telling);
+    let whole = Some(secret.trim()).filter(|secret| secret.len() >= LENGTH_MIN);
+    lock(&KNOWN).extend(whole.into_iter().chain(lines).map(str::to_owned));
+}
+
+/// Replaces the known secrets in a text: plain, percent-encoded, or in base64.
+#[derive(Default)]
+pub(crate) struct SecretMask {
+    plain: Vec<String>,
+    encoded: Vec<String>,
+}
+
+impl SecretMask {
+    /// Masks every secret that this process has read.
+    pub(crate) fn known() -> Self {
+        let mut plain: Vec<String> = lock(&KNOWN).iter().cloned().collect();
+        // A secret may contain another one.
+        plain.sort_unstable_by_key(|secret| std::cmp::Reverse(secret.len()));
+        let encoded = plain.iter().flat_map(|secret| encodings(secret)).collect();
+        Self { plain, encoded }
+    }
+
+    /// Masks the secrets in `text`.
+    pub(crate) fn apply(&self, text: &str) -> String {
+        let mask = |text: String, secret: &String| match text.contains(secret.as_str()) {
+            true => text.replace(secret.as_str(), MASK),
+            false => text,
+        };
+        self.plain.iter().chain(&self.encoded).fold(text.to_owned(), mask)
+    }
+
+    /// Masks the secrets in a text that was cut off at its end, which may divide a secret.
+    pub(crate) fn apply_to_beginning(&self, text: &str) -> String {
+        let mut text = self.apply(text);
+        let divided =
+            |secret: &String| parts(secret).map(|(begin, _)| begin).find(|begin| text.ends_with(begin)).map(str::len);
+        if let Some(length) = self.plain.iter().filter_map(divided).max() {
+            text.replace_range(text.len() - length.., MASK);
+        }
+        text
+    }
+
+    /// Masks the secrets in a text that was cut off at its beginning.
+    pub(crate) fn apply_to_end(&self, text: &str) -> String {
+        let mut text = self.apply(text);
+        let divided =
+            |secret: &String| parts(secret).map(|(_, end)| end).find(|end| text.starts_with(end)).map(str::len);
+        if let Some(length) = self.plain.iter().filter_map(divided).max() {
+            text.replace_range(..length, MASK);
+        }
+        text
+    }
+}
+
+/// Splits a secret at each place into two parts; the shortest ones tell nothing.
+fn parts(secret: &str) -> impl Iterator<Item = (&str, &str)> {
+    const SHORTEST: usize = 4;
+    let places = SHORTEST..=secret.len().saturating_sub(SHORTEST);
+    places.filter(|at| secret.is_char_boundary(*at)).map(|at| secret.split_at(at))
+}
+
+/// Returns the other forms of a secret: percent-encoded, and in base64 at each of the three offsets within a longer text,
+/// without the digits that depend on the surrounding bytes.
+fn encodings(secret: &str) -> Vec<String> {
+    let percent = encoding::percent_encode(secret, |byte| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte));
+    let base64 = [0, 2, 3].into_iter().enumerate().flat_map(|(before, begin)| {
+        let text = STANDARD.encode([&vec![0; before], secret.as_bytes()].concat());
+        let text = text[begin..(before + secret.len()) * 8 / 6].to_owned();
+        [text.replace('+', "-").replace('/', "_"), text]
+    });
+    std::iter::once(percent).filter(|percent| percent != secret).chain(base64).collect()
 }
 
 /// Set of the secrets sent so far; redacts text that contains one.
@@ -124,6 +209,40 @@ mod tests {
         check(&redactor, "`Bearer abcdefghijklmnopqrstuvwx…` is no type", true);
         check(&redactor, "`lmnopqrstuvwxyz0123456789`", true);
         check(&redactor, "`lmnopqrstuvwxyz`, `hunter22`, 100 %, `%zz`", false);
+    }
+
+    #[track_caller]
+    fn check_mask(secrets: &[&str], text: &str, expected: &str) {
+        let plain: Vec<String> = secrets.iter().map(ToString::to_string).collect();
+        let encoded = plain.iter().flat_map(|secret| encodings(secret)).collect();
+        assert_eq!(SecretMask { plain, encoded }.apply(text), expected);
+    }
+
+    #[test]
+    fn s02_secrets_are_masked_in_every_form() {
+        check_mask(&["hunter22/%"], "a hunter22/% b hunter22%2F%25 c", "a *** b *** c");
+        for before in ["", "m", "me"] {
+            let text = STANDARD.encode(format!("{before}hunter22/%zz"));
+            let masked = SecretMask { plain: Vec::new(), encoded: encodings("hunter22/%") }.apply(&text);
+            assert!(masked.contains(MASK) && masked.len() < 12, "{text}: {masked}");
+        }
+        check_mask(&["hunter22/%"], "hunter22", "hunter22");
+    }
+
+    #[test]
+    fn s02_a_secret_that_a_cut_divides_is_masked() {
+        let mask = SecretMask { plain: vec!["hunter22/%".to_owned()], encoded: Vec::new() };
+        assert_eq!(mask.apply_to_beginning("hunter22/% and hunter2"), "*** and ***");
+        assert_eq!(mask.apply_to_end("ter22/% and hunter22/%"), "*** and ***");
+        assert_eq!(mask.apply_to_beginning("nothing"), "nothing");
+    }
+
+    #[test]
+    fn s02_a_secret_is_known_once_it_is_read() {
+        let key = format!("-----BEGIN KEY-----\n{}\nshort\n", "k3y/".repeat(16));
+        drop(Secret::new(key));
+        let masked = SecretMask::known().apply(&format!("{}\nshort\n", "k3y/".repeat(16)));
+        assert_eq!(masked, "***\nshort\n");
     }
 
     #[test]

@@ -6,6 +6,8 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::io;
+#[cfg(target_os = "linux")]
+use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 use std::process::Child;
 use std::sync::Mutex;
@@ -42,11 +44,8 @@ impl ProcessStat {
     /// parentheses and arbitrary bytes; fields are therefore counted from the last parenthesis.
     fn parse(bytes: &[u8]) -> Option<Self> {
         let open = bytes.iter().position(|byte| *byte == b'(')?;
-        let close = bytes.iter().rposition(|byte| *byte == b')')?;
         let pid = std::str::from_utf8(bytes.get(..open)?).ok()?.trim().parse().ok()?;
-        let rest: Vec<&str> = std::str::from_utf8(bytes.get(close + 1..)?).ok()?.split_ascii_whitespace().collect();
-        // The manual counts fields from 1; `rest` starts with the third.
-        let field = |number: usize| rest.get(number - 3).copied();
+        let field = |number: usize| field(bytes, number);
         Some(Self {
             pid,
             state: field(3)?.chars().next()?,
@@ -65,6 +64,12 @@ pub fn ignores(signal: i32) -> bool {
     // The first signal is the lowest bit (proc_pid_status(5)).
     let bit = u32::try_from(signal - 1).ok().and_then(|place| 1_u64.checked_shl(place)).unwrap_or(0);
     u64::from_str_radix(mask, 16).unwrap_or(0) & bit != 0
+}
+
+/// Returns a field of `/proc/<pid>/stat` after the program's name; the manual counts from 1.
+fn field(stat: &[u8], number: usize) -> Option<&str> {
+    let close = stat.iter().rposition(|byte| *byte == b')')?;
+    std::str::from_utf8(stat.get(close + 1..)?).ok()?.split_ascii_whitespace().nth(number - 3)
 }
 
 /// Looks up the process `pid`.
@@ -102,6 +107,41 @@ pub fn has_variable_prefix(pid: i32, start: &str) -> bool {
 fn environment_has(pid: i32, is_it: impl Fn(&[u8]) -> bool) -> bool {
     let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
     environment.split(|byte| *byte == 0).any(is_it)
+}
+
+/// Makes this process unreadable for other processes of the same user: its environment and memory in `/proc`, debuggers,
+/// core dumps (prctl(2), `PR_SET_DUMPABLE`). Root is not affected.
+///
+/// # Errors
+/// If the kernel refuses.
+#[cfg(target_os = "linux")]
+pub(super) fn seal() -> io::Result<()> {
+    use rustix::process::{DumpableBehavior, set_dumpable_behavior};
+    Ok(set_dumpable_behavior(DumpableBehavior::NotDumpable)?)
+}
+
+/// Erases the values of variables that are not `visible` from the initial environment of this process, which
+/// `/proc/<pid>/environ` shows as long as the process lives. The names stay.
+///
+/// # Errors
+/// If the kernel does not let a process write to its own memory through `/proc`.
+#[cfg(target_os = "linux")]
+pub(super) fn erase_environment(visible: impl Fn(&str) -> bool) -> io::Result<()> {
+    const ENVIRONMENT_START: usize = 50;
+    let unknown = || io::Error::other("`/proc` has an unknown format");
+    let stat = fs::read("/proc/self/stat")?;
+    let mut at: u64 = field(&stat, ENVIRONMENT_START).and_then(|start| start.parse().ok()).ok_or_else(unknown)?;
+    let environment = fs::read("/proc/self/environ")?;
+    let memory = fs::OpenOptions::new().write(true).open("/proc/self/mem")?;
+    for entry in environment.split_inclusive(|byte| *byte == 0) {
+        let name = entry.split(|byte| matches!(byte, b'=' | 0)).next().unwrap_or_default();
+        if !std::str::from_utf8(name).is_ok_and(&visible) {
+            let value = entry.get(name.len() + 1..).unwrap_or_default();
+            memory.write_all_at(&vec![0; value.len()], at + name.len() as u64 + 1)?;
+        }
+        at += entry.len() as u64;
+    }
+    Ok(())
 }
 
 /// Returns whether `pid` works in `directory` or below, which must be free of symbolic links.

@@ -1,6 +1,7 @@
 //! Credential helpers: runs `docker-credential-… get`.
 //!
-//! The program gets its own process group, so that a timeout ends all its processes. Its output is never shown.
+//! The program gets its own process group, so that a timeout ends all its processes, and our environment without what is
+//! meant for pinstream. Its output is never shown.
 //! Source: docker-credential-helpers, "Development".
 
 #![allow(clippy::disallowed_methods, reason = "this is the file the rule names")]
@@ -15,6 +16,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::Command;
 
 use super::credential::Credential;
+use crate::system::environment;
 
 /// Bytes of output that are read.
 const OUTPUT_MAX: u64 = 64 << 10;
@@ -75,7 +77,7 @@ pub(super) async fn get(helper: &str, key: &str, timeout: Duration) -> Result<Op
 /// Runs the program; returns whether it succeeded, and its output.
 async fn run(helper: &str, key: &str) -> io::Result<(bool, Vec<u8>)> {
     let mut command = Command::new(program(helper));
-    command.arg("get").process_group(0);
+    command.arg("get").process_group(0).env_clear().envs(environment::for_programs());
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
     let mut child = command.spawn()?;
     let pid = child.id().and_then(|pid| i32::try_from(pid).ok()).and_then(Pid::from_raw);
