@@ -10,6 +10,7 @@ mod cache;
 pub mod checkout;
 pub mod create;
 pub mod credential;
+mod deadline;
 mod error;
 mod format;
 mod ignore_rules;
@@ -33,6 +34,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub use error::GitError;
 pub use remote::forge_commit::{SignedByForge, StagedCommit};
+pub use remote::handle::RemoteHandle;
 pub use remote::proposals::ProposalBranch;
 pub use remote::{Remote, RemoteSetup};
 

@@ -7,14 +7,13 @@ pub mod registry;
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::sync::Arc;
 
 use similar::TextDiff;
 
 use crate::effects::real::RealWorld;
 use crate::effects::repo::Repo;
-use crate::git::{self, CommitId, Remote, RemoteSetup, RootFiles};
+use crate::git::{self, CommitId, Remote, RemoteHandle, RemoteSetup, RootFiles};
 use crate::model::lock;
 use crate::model::settings::Author;
 use crate::reconcile::{Effect, PassError, Request, reconcile};
@@ -122,27 +121,27 @@ async fn show(context: &CommandContext, directory: &Path) -> Result<Exit, CliErr
 
 /// Runs a pass against the remote of the demo.
 async fn one_pass(directory: &Path, remote: &Path) -> Result<Report, PassError> {
-    let remote = open(directory, remote)?;
+    let remote = RemoteHandle::open(setup(directory, remote)).map_err(PassError::Git)?;
     let request = Request {
         branch: Some("main".to_owned()),
         remote: Some(remote.url().to_owned()),
         effect: Effect::Land,
         ..Request::default()
     };
-    let repo = Repo::Remote { remote: Arc::new(Mutex::new(remote)), root: String::new() };
+    let repo = Repo::Remote { remote: Arc::new(remote), root: String::new() };
     reconcile(&RealWorld::new(repo, None, Box::new(|_| {})).without_proxies(), &request).await
 }
 
-fn open(directory: &Path, remote: &Path) -> Result<Remote, PassError> {
-    Ok(Remote::open(RemoteSetup {
+fn setup(directory: &Path, remote: &Path) -> RemoteSetup {
+    RemoteSetup {
         url: remote.display().to_string(),
         root: String::new(),
-        cache: directory.join("cache"),
+        cache: Some(directory.join("cache")),
         state: directory.join("state"),
         checkout: None,
         credentials: git::credential::GitCredentialSources::default(),
-        timeout: Duration::from_secs(60),
-    })?)
+        timeout: git::SILENCE,
+    }
 }
 
 fn rendered(context: &CommandContext, report: &Report) -> String {
@@ -151,7 +150,7 @@ fn rendered(context: &CommandContext, report: &Report) -> String {
 
 /// Compares the locks of two commits as a unified diff.
 fn diff(directory: &Path, remote: &Path, before: &CommitId, after: &CommitId) -> Result<String, PassError> {
-    let mut remote = open(directory, remote)?;
+    let mut remote = Remote::open(setup(directory, remote))?;
     remote.fetch_tips(Some("main"))?;
     let mut lock_at = |commit: &CommitId| -> Result<String, PassError> {
         let file = remote.file(commit, lock::FILE_NAME)?;

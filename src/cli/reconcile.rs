@@ -2,11 +2,11 @@
 
 mod event;
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use crate::effects::repo::Repo;
 use crate::git::checkout::{self, Checkout};
-use crate::git::{self, GitError, Remote, RemoteSetup};
+use crate::git::{self, GitError, RemoteHandle, RemoteSetup};
 use crate::model::settings::{self, path};
 use crate::model::shard::Shard;
 use crate::reconcile::{Effect, Request, Resolve};
@@ -102,13 +102,13 @@ fn prepare(
     let setup = RemoteSetup {
         url,
         root: root.clone(),
-        cache: environment::cache_directory(),
+        cache: Some(environment::cache_directory()),
         state: environment::state_directory(),
         checkout: checkout.map(|checkout| checkout.directory.clone()),
         credentials: git::credential::GitCredentialSources::from_environment(),
         timeout: git::SILENCE,
     };
-    let remote = Remote::open(setup)?;
+    let remote = RemoteHandle::open(setup)?;
     let shown = remote.url().to_owned();
     let request = Request {
         branch,
@@ -121,7 +121,7 @@ fn prepare(
         effect: Effect::Land,
         policy: context.policy.clone(),
     };
-    Ok((Repo::Remote { remote: Arc::new(Mutex::new(remote)), root }, request))
+    Ok((Repo::Remote { remote: Arc::new(remote), root }, request))
 }
 
 /// Parses `--root`; empty for the top of the repository.

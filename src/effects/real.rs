@@ -10,8 +10,8 @@ use crate::forge::{self, ForgeError};
 use crate::formats::path::FilePath;
 use crate::git::work_tree::WorkTree;
 use crate::git::{
-    CommitId, GitError, HistoryFacts, HistoryQuery, ProposalBranch, Push, Remote, RepoFile, RootFiles, TipLock,
-    checkout,
+    CommitId, GitError, HistoryFacts, HistoryQuery, ProposalBranch, Push, Remote, RemoteHandle, RepoFile, RootFiles,
+    TipLock, checkout,
 };
 use crate::hook::{self, HookEnv, HookResult, HookRun};
 use crate::http::Proxies;
@@ -104,7 +104,7 @@ impl RealWorld {
     /// Reads from the clone of the remote, on another thread, or from the work tree.
     async fn read<T: Send + 'static>(
         &self,
-        of_remote: impl FnOnce(&mut Remote) -> Result<T, GitError> + Send + 'static,
+        of_remote: impl Fn(&mut Remote) -> Result<T, GitError> + Send + Sync + 'static,
         of_tree: impl FnOnce(&WorkTree) -> Result<T, GitError>,
     ) -> Result<T, GitError> {
         match &self.repo {
@@ -114,7 +114,7 @@ impl RealWorld {
     }
 
     /// Has the forge create and sign `commit`, if `git.sign = "github"`.
-    async fn signed_by_forge(&self, remote: &Arc<Mutex<Remote>>, commit: &NewCommit) -> Result<NewCommit, GitError> {
+    async fn signed_by_forge(&self, remote: &Arc<RemoteHandle>, commit: &NewCommit) -> Result<NewCommit, GitError> {
         let forge = lock(&self.forge).as_ref().map(|(_, forge)| Arc::clone(forge));
         let (Some(Sign::GitHub), Some(forge)) = (commit.sign, forge) else { return Ok(commit.clone()) };
         let to_stage = commit.clone();
@@ -130,17 +130,17 @@ impl RealWorld {
 
 /// Runs `work` on a thread for blocking calls.
 async fn blocking<T: Send + 'static>(
-    remote: &Arc<Mutex<Remote>>,
-    work: impl FnOnce(&mut Remote) -> Result<T, GitError> + Send + 'static,
+    remote: &Arc<RemoteHandle>,
+    work: impl Fn(&mut Remote) -> Result<T, GitError> + Send + Sync + 'static,
 ) -> Result<T, GitError> {
     let remote = Arc::clone(remote);
-    let done = thread::run_blocking(move || work(&mut lock(&remote))).await;
-    done.unwrap_or_else(|error| Err(GitError::Local(error.to_string())))
+    let done = thread::run_blocking(move || remote.call(work)).await;
+    done.unwrap_or_else(|error| Err(GitError::Machine(error.to_string())))
 }
 
 /// Creates the error of an operation that a work tree does not have.
 fn no_remote() -> GitError {
-    GitError::Local("a work tree has neither a state ref nor proposal branches".to_owned())
+    GitError::Machine("a work tree has neither a state ref nor proposal branches".to_owned())
 }
 
 impl Git for RealWorld {
@@ -340,7 +340,7 @@ impl Hooks for RealWorld {
 
     fn notes(&self) -> Vec<String> {
         match &self.repo {
-            Repo::Remote { remote, .. } if lock(remote).state_is_local() => {
+            Repo::Remote { remote, .. } if remote.call(|remote| Ok(remote.state_is_local())).unwrap_or_default() => {
                 vec!["the remote refuses `refs/pinstream/state`; hook state is kept on this machine".to_owned()]
             }
             _ => Vec::new(),

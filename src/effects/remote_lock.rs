@@ -3,14 +3,13 @@
 //! Anyone who can change the root can name a repository here. The Git token of the environment is therefore sent only to
 //! the server of the root's own remote, and local paths are read only if the root's remote is local too.
 
-use crate::git::{self, GitError, Remote, RemoteOrigin, RemoteSetup, TipLock, checkout, credential};
+use crate::git::{self, GitError, RemoteHandle, RemoteOrigin, RemoteSetup, TipLock, checkout, credential};
 use crate::model::settings::policy::Policy;
 use crate::model::settings::remote::RemoteSettings;
 use crate::registry::{FailureKind, ResolveError};
 
 use super::repo::Repo;
 use crate::system::environment;
-use crate::system::lock;
 use crate::system::thread;
 
 /// Reads the lock of `remote` on a thread for blocking calls.
@@ -34,22 +33,22 @@ pub(super) async fn read(
     let setup = RemoteSetup {
         url: remote.url.clone(),
         root: remote.root.clone(),
-        cache: environment::cache_directory(),
+        cache: Some(environment::cache_directory()),
         state: environment::state_directory(),
         checkout: None,
         credentials,
         timeout: git::SILENCE,
     };
     let branch = remote.branch.clone();
-    let work = move || Remote::open(setup)?.lock_at_tip(branch.as_deref());
+    let work = move || RemoteHandle::open(setup)?.call(move |remote| remote.lock_at_tip(branch.as_deref()));
     let done = thread::run_blocking(work).await;
-    done.unwrap_or_else(|error| Err(GitError::Local(error.to_string()))).map_err(failure)
+    done.unwrap_or_else(|error| Err(GitError::Machine(error.to_string()))).map_err(failure)
 }
 
 /// Returns the origin of the root's remote; for a work tree, of its checkout's remote.
 fn own_origin(repo: &Repo) -> Option<RemoteOrigin> {
     let url = match repo {
-        Repo::Remote { remote, .. } => lock(remote).url().to_owned(),
+        Repo::Remote { remote, .. } => remote.url().to_owned(),
         Repo::WorkTree(tree) => checkout::discover(&tree.0).ok()??.url?,
     };
     git::origin(&url).ok()
@@ -72,7 +71,9 @@ fn failure(error: GitError) -> ResolveError {
         | GitError::Refused { .. }
         | GitError::Failed { .. }
         | GitError::MissingObject(_)
-        | GitError::Local(_) => FailureKind::Network,
+        | GitError::DiskFull { .. }
+        | GitError::Local(_)
+        | GitError::Machine(_) => FailureKind::Network,
     };
     let help = match &error {
         GitError::Unauthorized { .. } => Some(

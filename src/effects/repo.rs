@@ -1,8 +1,8 @@
 //! The repository of a pass: a remote, or a work tree.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
-use crate::git::Remote;
+use crate::git::RemoteHandle;
 use crate::git::work_tree::WorkTree;
 
 /// Source of the definitions and destination of the lock.
@@ -11,7 +11,7 @@ pub enum Repo {
     /// A branch of a Git remote. Its calls block, so they run one at a time on a thread for blocking work.
     Remote {
         /// The remote.
-        remote: Arc<Mutex<Remote>>,
+        remote: Arc<RemoteHandle>,
         /// Directory of the root in the repository.
         root: String,
     },

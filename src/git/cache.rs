@@ -1,18 +1,22 @@
 //! The cache of a remote: a disposable bare repository for one process at a time.
 //!
 //! Each remote has numbered slots, `<hash>.0.git` and so on; a process uses the first that is not locked. The kernel
-//! releases the lock of a process that ends. A slot that cannot be read is recreated.
+//! releases the lock of a process that ends. A slot that fails is emptied once; if that does not help, the process continues
+//! in a temporary directory, without the objects of other repositories.
 
-use std::fs::{File, TryLockError};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use git2::{Oid, Repository, RepositoryInitOptions, RepositoryOpenFlags};
+use rustix::fs::OFlags;
 use sha2::{Digest as _, Sha256};
 
 use super::GitError;
 use super::error::local_io;
-use crate::system::environment;
+use crate::system::private_directory::PrivateDirectory;
+use crate::system::{disk, environment};
 use crate::text::encoding::hex;
 
 /// The interval between two attempts to lock a slot.
@@ -25,16 +29,33 @@ const SLOTS: usize = 64;
 const PACKS_MAX: usize = 50;
 /// The estimated loose objects with which a slot is recreated.
 const LOOSE_MAX: usize = 4000;
+/// The free bytes of a disk that is not full. libgit2 writes packs through a memory map, where a full disk kills the process;
+/// between two looks at the disk it writes less than this.
+const SPACE_MIN: u64 = 16 << 20;
+/// The prefix of temporary caches.
+const DIRECTORY: &str = "pinstream-cache-";
 
-/// A slot, locked until this is dropped.
+/// A repository for the objects of a remote; a slot is locked until this is dropped.
 pub(super) struct GitCache {
     path: PathBuf,
+    stage: CacheStage,
     alternates: Vec<Alternate>,
     /// Keeps the slot locked.
     _lock: Option<File>,
     /// Removes a temporary directory.
-    _directory: Option<tempfile::TempDir>,
+    _directory: Option<PrivateDirectory>,
     pub(super) repository: Repository,
+}
+
+/// The origin of a cache's contents, which decides what follows a failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum CacheStage {
+    /// A slot with objects of earlier processes.
+    Warm,
+    /// A slot with nothing but objects of this process.
+    Fresh,
+    /// A temporary directory.
+    Temporary,
 }
 
 /// A repository of this machine that lends its objects.
@@ -66,32 +87,30 @@ pub(super) fn name_of(url: &str) -> String {
 }
 
 impl GitCache {
-    /// Locks a slot in `directory` for the remote at `url`, or creates a temporary directory if that fails.
+    /// Locks a slot in `directory` for the remote at `url`. Without a directory, or if it is unusable, the cache is temporary.
     ///
     /// The repositories at `lenders` lend their objects.
-    pub(super) fn open(directory: &Path, url: &str, lenders: &[&Path]) -> Result<Self, GitError> {
+    pub(super) fn open(directory: Option<&Path>, url: &str, lenders: &[&Path]) -> Result<Self, GitError> {
         let alternates: Vec<_> = lenders.iter().filter_map(|path| Alternate::of(path)).collect();
         let name = name_of(url);
-        match Self::slot(directory, &name) {
-            Ok(Some((path, lock))) => {
-                let repository = repository(&path)?;
-                Self { path, alternates, _lock: Some(lock), _directory: None, repository }.ready()
-            }
-            // The disk is full or read-only, or all slots are locked: work without a cache.
-            Ok(None) | Err(_) => {
-                let temporary = tempfile::tempdir()
-                    .map_err(|error| local_io("write to", &environment::temporary_directory(), &error))?;
-                let path = temporary.path().to_owned();
-                let repository = init(&path)?;
-                Self { path, alternates, _lock: None, _directory: Some(temporary), repository }.ready()
+        let slot = directory.and_then(|directory| Self::slot(directory, &name).unwrap_or_default());
+        if let Some((path, lock)) = slot {
+            match Self::in_slot(path, lock, alternates.clone()) {
+                Ok(cache) => return Ok(cache),
+                Err(error) => tracing::debug!("cannot use the cache: {error}"),
             }
         }
+        // The disk is full or read-only, or all slots are locked: work without a cache.
+        Self::temporary(alternates)
     }
 
     fn slot(directory: &Path, name: &str) -> io::Result<Option<(PathBuf, File)>> {
         std::fs::create_dir_all(directory)?;
+        // Opening a pipe would block.
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(false).custom_flags(OFlags::NONBLOCK.bits().cast_signed());
         for slot in 0..SLOTS {
-            let lock = File::create(directory.join(format!("{name}.{slot}.lock")))?;
+            let lock = options.open(directory.join(format!("{name}.{slot}.lock")))?;
             let mut result = lock.try_lock();
             // A process that is just ending may hold the lock for a moment. The first slot is worth waiting for: it is
             // warm.
@@ -111,11 +130,74 @@ impl GitCache {
         Ok(None)
     }
 
-    /// Replaces the slot by an empty one.
-    pub(super) fn recreate(&mut self) -> Result<(), GitError> {
-        clear(&self.path)?;
-        self.repository = init(&self.path)?;
-        self.add_alternates()
+    fn in_slot(path: PathBuf, lock: File, alternates: Vec<Alternate>) -> Result<Self, GitError> {
+        let known = if is_plain(&path) && !is_worn(&path) { open(&path).ok() } else { None };
+        let (stage, repository) = match known {
+            Some(repository) => (CacheStage::Warm, repository),
+            None => (CacheStage::Fresh, recreate(&path)?),
+        };
+        Self { path, stage, alternates, _lock: Some(lock), _directory: None, repository }.ready()
+    }
+
+    fn temporary(alternates: Vec<Alternate>) -> Result<Self, GitError> {
+        let directory = PrivateDirectory::with_space(DIRECTORY, SPACE_MIN).map_err(|error| {
+            let parent = environment::temporary_directory();
+            match error.kind() {
+                io::ErrorKind::StorageFull => full(&parent),
+                _ => local_io("write to", &parent, &error),
+            }
+        })?;
+        let path = directory.path().join("repository.git");
+        let repository = init(&path)?;
+        let stage = CacheStage::Temporary;
+        Self { path, stage, alternates, _lock: None, _directory: Some(directory), repository }.ready()
+    }
+
+    /// Continues after a failure: with an empty slot the first time, then in a temporary directory.
+    ///
+    /// # Errors
+    /// The failure, if the cache is a temporary one already.
+    pub(super) fn fall_back(&mut self, reason: &str) -> Result<(), GitError> {
+        if self.stage == CacheStage::Temporary {
+            return Err(self.failure(reason));
+        }
+        if self.stage == CacheStage::Warm {
+            tracing::debug!(reason, "recreating a damaged cache");
+            self.stage = CacheStage::Fresh;
+            if let Ok(repository) = recreate(&self.path) {
+                self.repository = repository;
+                return self.add_alternates();
+            }
+        }
+        tracing::warn!(
+            "cannot use the Git cache `{}`: {}; using a temporary one",
+            self.path.display(),
+            self.failure(reason)
+        );
+        *self = Self::temporary(Vec::new())?;
+        Ok(())
+    }
+
+    fn failure(&self, reason: &str) -> GitError {
+        if self.is_full() || FULL.iter().any(|text| reason.contains(text)) {
+            return full(&self.path);
+        }
+        GitError::Local(reason.to_owned())
+    }
+
+    /// Returns whether the objects of earlier processes are in use.
+    pub(super) fn is_warm(&self) -> bool {
+        self.stage == CacheStage::Warm
+    }
+
+    /// Returns whether the disk has too little space for another pack.
+    pub(super) fn is_full(&self) -> bool {
+        disk::free_space(&self.path).is_some_and(|free| free < SPACE_MIN)
+    }
+
+    /// Returns the path of the slot; none of a temporary directory.
+    pub(super) fn slot_path(&self) -> Option<&Path> {
+        (self.stage != CacheStage::Temporary).then_some(&*self.path)
     }
 
     fn ready(mut self) -> Result<Self, GitError> {
@@ -157,14 +239,27 @@ impl GitCache {
     }
 }
 
-/// Opens the repository at `path`, or recreates an unusable one.
-fn repository(path: &Path) -> Result<Repository, GitError> {
-    if path.exists()
-        && !is_worn(path)
-        && let Ok(repository) = open(path)
-    {
-        return Ok(repository);
-    }
+/// The messages of the kernel about a full disk (errno(3), `ENOSPC` and `EDQUOT`).
+pub(super) const FULL: [&str; 2] = ["No space left", "quota exceeded"];
+
+fn full(path: &Path) -> GitError {
+    GitError::DiskFull { path: path.display().to_string(), mount: disk::mount_point(path).display().to_string() }
+}
+
+/// Returns whether a slot has nothing but files and directories: reading a pipe would block. Directories of loose objects,
+/// which can be many, are not read.
+fn is_plain(directory: &Path) -> bool {
+    const LOOSE_NAME: usize = 2;
+    let is_good = |entry: std::fs::DirEntry| match entry.file_type() {
+        Ok(kind) if kind.is_dir() => entry.file_name().len() == LOOSE_NAME || is_plain(&entry.path()),
+        Ok(kind) => kind.is_file(),
+        Err(_) => false,
+    };
+    std::fs::read_dir(directory).is_ok_and(|mut entries| entries.all(|entry| entry.is_ok_and(is_good)))
+}
+
+/// Replaces the repository at `path`, if there is one, by an empty one.
+fn recreate(path: &Path) -> Result<Repository, GitError> {
     clear(path)?;
     init(path)
 }
@@ -181,8 +276,13 @@ fn is_worn(path: &Path) -> bool {
     count(objects.join("pack")) > 2 * PACKS_MAX || 256 * count(objects.join("17")) > LOOSE_MAX
 }
 
-fn clear(path: &Path) -> Result<(), GitError> {
-    match std::fs::remove_dir_all(path) {
+/// Removes a slot, whatever it is.
+pub(super) fn clear(path: &Path) -> Result<(), GitError> {
+    let removed = match std::fs::remove_dir_all(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory => std::fs::remove_file(path),
+        removed => removed,
+    };
+    match removed {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(local_io("remove", path, &error)),
         _ => Ok(()),
     }

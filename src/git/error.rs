@@ -133,9 +133,20 @@ pub enum GitError {
         /// The remedy.
         help: String,
     },
-    /// A failure on this machine: disk, memory, a corrupt object.
+    /// A disk of this machine is full.
+    #[error("no space left for `{path}` on the disk mounted at `{mount}`")]
+    DiskFull {
+        /// The directory that does not fit.
+        path: String,
+        /// Mount point of its file system.
+        mount: String,
+    },
+    /// A failure of our own repository: disk, memory, a corrupt object.
     #[error("git failed: {0}")]
     Local(String),
+    /// Any other failure of this machine.
+    #[error("{0}")]
+    Machine(String),
 }
 
 /// The remedy for a remote that asks for credentials, if there are none.
@@ -165,8 +176,15 @@ impl GitError {
             Self::State(_) => {
                 "use the newest pinstream with this remote; to discard the state, run `git push REMOTE :refs/pinstream/state`"
             }
+            Self::DiskFull { .. } => {
+                "free space there, or set `PINSTREAM_CACHE` and `TMPDIR` to directories on another disk"
+            }
             Self::Failed { .. } => "the next pass retries; check the server if it keeps failing",
-            Self::Unreachable { .. } | Self::Untrusted { .. } | Self::Problems(_) | Self::Local(_) => return None,
+            Self::Unreachable { .. }
+            | Self::Untrusted { .. }
+            | Self::Problems(_)
+            | Self::Local(_)
+            | Self::Machine(_) => return None,
         };
         Some(help.to_owned())
     }
@@ -193,7 +211,7 @@ pub(super) fn local(error: &git2::Error) -> GitError {
     GitError::Local(shown(error.message()))
 }
 
-/// Reports a failure of our own file system.
+/// Reports a failure of our own repository's files.
 pub(super) fn local_io(verb: &str, path: &Path, error: &std::io::Error) -> GitError {
     GitError::Local(format!("cannot {verb} `{}`: {error}", path.display()))
 }

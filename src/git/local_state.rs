@@ -12,7 +12,6 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::cache::name_of;
-use super::error::local_io;
 use super::{CommitId, GitError, Push, RootFiles};
 use crate::text::encoding::hex;
 
@@ -69,10 +68,10 @@ impl LocalState {
         prefix: &str,
         new: &LocalStateFile,
     ) -> Result<Push<CommitId>, GitError> {
-        std::fs::create_dir_all(&self.directory).map_err(|error| local_io("create", &self.directory, &error))?;
+        std::fs::create_dir_all(&self.directory).map_err(|error| failed("create", &self.directory, &error))?;
         let lock_path = self.directory.join(format!("{}.lock", self.name));
-        let lock = File::create(&lock_path).map_err(|error| local_io("open", &lock_path, &error))?;
-        lock.lock().map_err(|error| local_io("lock", &lock_path, &error))?;
+        let lock = File::create(&lock_path).map_err(|error| failed("open", &lock_path, &error))?;
+        lock.lock().map_err(|error| failed("lock", &lock_path, &error))?;
         if self.tip()?.as_ref() != expected {
             return Ok(Push::Moved);
         }
@@ -84,11 +83,11 @@ impl LocalState {
         contents.taken.extend(new.base.clone().map(|base| (prefix.to_owned(), base)));
         for (path, bytes) in &new.files {
             let text = String::from_utf8(bytes.clone());
-            let text = text.map_err(|_| GitError::Local(format!("`{path}` of the state is not UTF-8")))?;
+            let text = text.map_err(|_| GitError::Machine(format!("`{path}` of the state is not UTF-8")))?;
             contents.files.insert(format!("{prefix}/{path}"), text);
         }
-        let bytes = serde_json::to_vec_pretty(&contents).map_err(|error| GitError::Local(error.to_string()))?;
-        self.replace(&bytes).map_err(|error| local_io("write", &self.path(), &error))?;
+        let bytes = serde_json::to_vec_pretty(&contents).map_err(|error| GitError::Machine(error.to_string()))?;
+        self.replace(&bytes).map_err(|error| failed("write", &self.path(), &error))?;
         Ok(Push::Landed(id_of(&bytes)))
     }
 
@@ -108,12 +107,12 @@ impl LocalState {
             Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
                 return Ok(None);
             }
-            Err(error) => return Err(local_io("read", &path, &error)),
+            Err(error) => return Err(failed("read", &path, &error)),
         };
         let contents: LocalStateContents = serde_json::from_slice(&bytes)
-            .map_err(|error| GitError::Local(format!("cannot parse `{}`: {error}", path.display())))?;
+            .map_err(|error| GitError::Machine(format!("cannot parse `{}`: {error}", path.display())))?;
         if contents.version > 1 {
-            return Err(GitError::Local(format!("`{}` was written by a newer pinstream", path.display())));
+            return Err(GitError::Machine(format!("`{}` was written by a newer pinstream", path.display())));
         }
         Ok(Some((contents, id_of(&bytes))))
     }
@@ -121,6 +120,10 @@ impl LocalState {
     fn path(&self) -> PathBuf {
         self.directory.join(format!("{}.json", self.name))
     }
+}
+
+fn failed(verb: &str, path: &Path, error: &io::Error) -> GitError {
+    GitError::Machine(format!("cannot {verb} `{}`: {error}", path.display()))
 }
 
 fn id_of(bytes: &[u8]) -> CommitId {

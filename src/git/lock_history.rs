@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use git2::{Commit, Oid};
+use git2::{Commit, Oid, Repository};
 use jiff::Timestamp;
 
 use super::error::shown;

@@ -6,7 +6,7 @@ use super::error::shown;
 use super::transport::failure::{self, FailureOutlook};
 use super::transport::receive_pack::{PushCommand, PushError, PushReply};
 use super::transport::{CACHED_BRANCH, CACHED_STATE, Exchange, ServerRemote, StalledPushes, retries};
-use super::{GitError, Push, pack};
+use super::{GitError, Push, deadline, pack};
 use crate::text::escape;
 
 /// Maximum number of consecutive pushes that fail without a change of the ref.
@@ -55,7 +55,7 @@ impl ServerRemote {
         // If reading the list of refs failed, nothing was sent.
         while result.is_err() && !exchange.sent.get() {
             let Some(pause) = next_pause(&exchange) else { break };
-            std::thread::sleep(pause);
+            deadline::waiting(|| std::thread::sleep(pause));
             exchange.failure.clear();
             result = self.send(command, parent, &exchange);
         }

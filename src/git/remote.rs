@@ -3,6 +3,7 @@
 //! All remotes are read and written through the smart protocol; a directory of this machine also lends its objects.
 
 pub(super) mod forge_commit;
+pub(super) mod handle;
 pub(super) mod proposals;
 mod state_ref;
 
@@ -34,20 +35,21 @@ use crate::model::settings::{Author, Sign, SigningKeyKind};
 use state_ref::StateRefTip;
 
 /// The address of a remote, and what may be used to access it.
+#[derive(Clone)]
 pub struct RemoteSetup {
     /// Address as given.
     pub url: String,
     /// Path of the root in the repository; empty for the top.
     pub root: String,
-    /// Directory of caches; need not exist.
-    pub cache: PathBuf,
+    /// Directory of caches; need not exist. None for a temporary cache without the objects of other repositories.
+    pub cache: Option<PathBuf>,
     /// Directory of state that a remote rejects; need not exist.
     pub state: PathBuf,
     /// A checkout that lends its objects and configuration.
     pub checkout: Option<PathBuf>,
     /// Sources of credentials.
     pub credentials: GitCredentialSources,
-    /// Longest silence of a server.
+    /// Longest silence of a server, and longest local work without progress.
     pub timeout: Duration,
 }
 
@@ -87,8 +89,8 @@ impl Remote {
             RemoteRoute::Directory(path) => Some(path.clone()),
             RemoteRoute::Server(_) => None,
         };
-        let lenders: Vec<&Path> = [checkout.as_deref(), directory.as_deref()].into_iter().flatten().collect();
-        let cache = GitCache::open(&cache, address.url(), &lenders)?;
+        let lenders = [checkout.as_deref(), directory.as_deref()].into_iter().flatten().filter(|_| cache.is_some());
+        let cache = GitCache::open(cache.as_deref(), address.url(), &lenders.collect::<Vec<_>>())?;
         let configuration = GitConfiguration { config, checkout: checkout.clone() };
         let server = ServerRemote::new(address, cache, credentials, configuration, timeout)?;
         Ok(Self {
@@ -144,13 +146,21 @@ impl Remote {
     /// Lists the refs, and fetches those that are `wanted`.
     fn tips(&mut self, branch: Option<&str>, wanted: FetchRequest) -> Result<AdvertisedRefs, GitError> {
         let branch = branch.map(BranchName::parse).transpose()?;
-        let mut tips = self.server.fetch_tips(branch.as_ref(), wanted);
-        if let Err(GitError::Local(reason)) = &tips {
-            tracing::debug!(reason, "recreating a corrupt cache");
-            self.server.cache.recreate()?;
-            tips = self.server.fetch_tips(branch.as_ref(), wanted);
+        self.guarded(|remote| remote.server.fetch_tips(branch.as_ref(), wanted))
+    }
+
+    /// Calls `act`; if our cache fails, again with an empty one, and then with a temporary one. The remote is not at fault.
+    fn guarded<T>(&mut self, mut act: impl FnMut(&mut Self) -> Result<T, GitError>) -> Result<T, GitError> {
+        loop {
+            match act(self) {
+                Err(GitError::Local(reason)) => self.server.cache.fall_back(&reason)?,
+                // A damaged header of an object makes the repository look malformed.
+                Err(GitError::Tree { reason, .. }) if self.server.cache.is_warm() => {
+                    self.server.cache.fall_back(&reason)?;
+                }
+                done => return done,
+            }
         }
-        tips
     }
 
     /// Reads `pinstream.toml`, `pinstream.lock` and `streams/**/*.toml` of the root at `commit`.
@@ -233,8 +243,10 @@ impl Remote {
     /// If the remote refuses it, a path is not a plain file, or the commit cannot be signed.
     pub fn land(&mut self, branch: &str, change: &NewCommit, now: Timestamp) -> Result<Push<CommitId>, GitError> {
         let reference = BranchName::parse(branch)?.reference();
-        let (parent, new) = self.write_commit(change, now)?;
-        self.swap(&reference, Some(parent), Some(parent), new)
+        self.guarded(|remote| {
+            let (parent, new) = remote.write_commit(change, now)?;
+            remote.swap(&reference, Some(parent), Some(parent), new)
+        })
     }
 
     /// Writes a commit without updating a ref; returns its parent and its id.
@@ -272,23 +284,19 @@ impl Remote {
         &self.server.cache.repository
     }
 
-    /// Fetches a commit unless it is cached, and calls `act`. Recreates a corrupt cache once.
+    /// Fetches a commit unless it is cached, and calls `act`.
     fn with_commit<T>(
         &mut self,
         commit: &CommitId,
         mut act: impl FnMut(&ObjectStore<'_>, Oid) -> Result<T, GitError>,
     ) -> Result<T, GitError> {
         let id = Oid::from_str(&commit.0)?;
-        let fetched = if self.server.cache.has(id) { Ok(()) } else { self.server.fetch_commit(id) };
-        match fetched.and_then(|()| act(&ObjectStore::of(self.repository())?, id)) {
-            Err(GitError::Local(reason)) => {
-                tracing::debug!(reason, "recreating a corrupt cache");
-                self.server.cache.recreate()?;
-                self.server.fetch_commit(id)?;
-                act(&ObjectStore::of(self.repository())?, id)
+        self.guarded(|remote| {
+            if !remote.server.cache.has(id) {
+                remote.server.fetch_commit(id)?;
             }
-            done => done,
-        }
+            act(&ObjectStore::of(remote.repository())?, id)
+        })
     }
 
     fn swap(

@@ -14,7 +14,7 @@ use std::time::Duration;
 use git2::Config;
 use jiff::Timestamp;
 
-use super::GitError;
+use super::{GitError, deadline};
 use crate::http::Secret;
 use crate::model::settings::SigningKeyKind;
 use crate::system::environment;
@@ -246,7 +246,7 @@ impl Signer {
     }
 
     fn run(&self, command: Program) -> Result<ProgramOutput, GitError> {
-        command.run(LIMIT).map_err(|error| {
+        deadline::waiting(|| command.run(LIMIT)).map_err(|error| {
             let setting = program_for(self.kind).setting;
             let help = match &error {
                 ProgramError::Missing { .. } => format!("install it, or set git's `{setting}` to its path"),

@@ -24,11 +24,11 @@ use git2::{Direction, ErrorClass, ErrorCode, FetchOptions, Oid, RemoteCallbacks,
 
 use super::address::{RemoteAddress, RemoteRoute, RemoteScheme};
 use super::branch::BranchName;
-use super::cache::GitCache;
+use super::cache::{FULL, GitCache};
 use super::credential::{GitCredentialSources, GitLogins};
 use super::error::{local, shown};
 use super::format;
-use super::{GitError, STATE_REF};
+use super::{GitError, STATE_REF, deadline};
 use crate::http::HttpLimits;
 use crate::system::clock::Stopwatch;
 use daemon::DaemonRemote;
@@ -94,6 +94,8 @@ pub(super) struct Exchange {
     pub(super) sent: Cell<bool>,
     pub(super) too_large: Cell<bool>,
     pub(super) too_long: Cell<bool>,
+    /// The disk of the cache has no space for what the server sends.
+    pub(super) disk_full: Cell<bool>,
 }
 
 impl ServerRemote {
@@ -145,7 +147,7 @@ impl ServerRemote {
                 Err(ReadError::Git(error)) => error,
             };
             let Some(pause) = next_pause(&exchange) else { return Err(self.failed(&error, &exchange)) };
-            std::thread::sleep(pause);
+            deadline::waiting(|| std::thread::sleep(pause));
         }
     }
 
@@ -214,6 +216,10 @@ impl ServerRemote {
         refspecs: &[String],
         exchange: &Exchange,
     ) -> Result<(), git2::Error> {
+        exchange.disk_full.set(self.cache.is_full());
+        if exchange.disk_full.get() {
+            return Err(git2::Error::new(ErrorCode::GenericError, ErrorClass::Os, "the disk is full"));
+        }
         let options = |depth: i32| {
             let mut options = FetchOptions::new();
             options.remote_callbacks(self.callbacks(exchange)).depth(depth);
@@ -284,6 +290,9 @@ impl ServerRemote {
             let reason = format!("it took longer than {} s", (self.timeout * EXCHANGE_FACTOR).as_secs());
             return GitError::Unreachable { url, reason };
         }
+        if exchange.disk_full.get() {
+            return GitError::Local(FULL[0].to_owned());
+        }
         match exchange.failure.get() {
             Some(failure) => failure.error,
             None if is_local(error) => local(error),
@@ -294,13 +303,15 @@ impl ServerRemote {
         }
     }
 
-    fn callbacks<'h>(&self, exchange: &'h Exchange) -> RemoteCallbacks<'h> {
+    fn callbacks<'h>(&'h self, exchange: &'h Exchange) -> RemoteCallbacks<'h> {
         let mut callbacks = RemoteCallbacks::new();
         let (watch, limit) = (Stopwatch::start(), self.timeout * EXCHANGE_FACTOR);
         callbacks.transfer_progress(move |progress| {
             exchange.too_large.set(progress.received_bytes() > FETCH_MAX);
             exchange.too_long.set(watch.elapsed() > limit);
-            !exchange.too_large.get() && !exchange.too_long.get()
+            exchange.disk_full.set(self.cache.is_full());
+            deadline::progress();
+            !exchange.too_large.get() && !exchange.too_long.get() && !exchange.disk_full.get()
         });
         callbacks.sideband_progress(move |bytes| {
             let mut output = exchange.output.borrow_mut();
@@ -346,13 +357,9 @@ impl From<git2::Error> for ReadError {
     }
 }
 
-/// Returns whether a failure concerns our own objects and files, e.g. a stale lock file in the cache. Failures of the
-/// network have the class `Os` too; only the message distinguishes them.
-pub(super) fn is_local(error: &git2::Error) -> bool {
-    use ErrorClass::{Config, Filesystem, Index, Indexer, NoMemory, Object, Odb, Os, Reference, Repository, Tree};
-    match error.class() {
-        Config | Filesystem | Index | Indexer | NoMemory | Object | Odb | Reference | Repository | Tree => true,
-        Os => error.code() == ErrorCode::Locked || error.message().contains(" file"),
-        _ => error.code() == ErrorCode::Locked,
-    }
+/// Returns whether a failure of an exchange concerns our own objects and files. The transports report their failures
+/// themselves; libgit2 reports the server's violations of the protocol as `Net`.
+fn is_local(error: &git2::Error) -> bool {
+    use ErrorClass::{Callback, Http, Net, Ssh, Ssl};
+    !matches!(error.class(), Net | Http | Ssh | Ssl | Callback)
 }

@@ -12,6 +12,7 @@ use super::tree_entry::{ObjectKind, TreeEntry, parse};
 use super::{GitError, RepoFile, RootFiles};
 use crate::formats::FILES_MAX;
 use crate::formats::path::FilePath;
+use crate::system::library_panic;
 use crate::text::lfs;
 
 /// The largest tree object, in bytes.
@@ -101,6 +102,13 @@ impl<'r> ObjectStore<'r> {
             Some(promisor) => promisor.fetch(&missing),
             None => Ok(()),
         }
+    }
+
+    /// Returns the size and kind of an object, without reading it.
+    pub(super) fn header(&self, id: Oid) -> Result<(usize, ObjectType), GitError> {
+        // `git2` 0.21 panics if a damaged pack contains an object of an unknown kind.
+        let header = library_panic::catch(|| self.odb.read_header(id));
+        Ok(header.unwrap_or_else(|| Err(git2::Error::from_str("an object has an unknown kind")))?)
     }
 
     /// Returns the top tree of a commit.
@@ -286,7 +294,7 @@ impl<'r> ObjectStore<'r> {
 
     fn blob(&self, id: Oid, path: &str, cap: usize) -> Result<Vec<u8>, GitError> {
         self.require([id])?;
-        let (size, kind) = self.odb.read_header(id)?;
+        let (size, kind) = self.header(id)?;
         if kind != ObjectType::Blob {
             return Err(refuse(path, "its object is not a file"));
         }
@@ -299,7 +307,7 @@ impl<'r> ObjectStore<'r> {
     /// Reads the entries of a tree; requires the order and names that git-fsck(1) does.
     fn entries(&self, id: Oid, path: &str) -> Result<Vec<TreeEntry>, GitError> {
         self.require([id])?;
-        let (size, kind) = self.odb.read_header(id)?;
+        let (size, kind) = self.header(id)?;
         if kind != ObjectType::Tree || size > TREE_MAX {
             return Err(refuse(path, "its object is not a directory, or it is too large"));
         }

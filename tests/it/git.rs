@@ -2,6 +2,7 @@
 
 mod cache;
 mod checkout;
+pub(crate) mod damaged;
 mod hostile;
 mod login;
 mod proposed;
@@ -57,16 +58,19 @@ impl Machine {
 
     /// Opens the remote as a new process does.
     pub(crate) fn open(&self) -> Remote {
-        let setup = RemoteSetup {
+        Remote::open(self.setup()).unwrap()
+    }
+
+    pub(crate) fn setup(&self) -> RemoteSetup {
+        RemoteSetup {
             url: self.url.clone(),
             root: self.root.clone(),
-            cache: self.cache(),
+            cache: Some(self.cache()),
             state: self.folder.path().join("state"),
             checkout: self.checkout.clone(),
             credentials: self.credentials.clone(),
             timeout: self.timeout,
-        };
-        Remote::open(setup).unwrap()
+        }
     }
 }
 

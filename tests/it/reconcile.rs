@@ -3,6 +3,7 @@
 mod abroad;
 mod adopted;
 mod bomb;
+mod cache;
 mod chosen;
 mod crash;
 mod crowd;

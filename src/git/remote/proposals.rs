@@ -45,18 +45,21 @@ impl Remote {
         &mut self,
         branches: &BTreeMap<String, CommitId>,
     ) -> Result<BTreeMap<String, ProposalBranch>, GitError> {
-        let missing = |tip: &CommitId| !Oid::from_str(&tip.0).is_ok_and(|tip| self.server.cache.has(tip));
-        let names = branches.iter().filter(|(_, tip)| missing(tip)).map(|(name, _)| BranchName::parse(name));
-        let names: Vec<BranchName> = names.collect::<Result<_, _>>()?;
-        if !names.is_empty() {
-            self.server.fetch_branches(names.iter())?;
-        }
         let root = self.root.clone();
-        let read = |(name, tip): (&String, &CommitId)| {
-            let found = self.with_commit(tip, |objects, id| read(objects, id, &root))?;
-            Ok((name.clone(), found))
-        };
-        branches.iter().map(read).collect()
+        self.guarded(|remote| {
+            let cache = &remote.server.cache;
+            let missing = |tip: &CommitId| !Oid::from_str(&tip.0).is_ok_and(|tip| cache.has(tip));
+            let names = branches.iter().filter(|(_, tip)| missing(tip)).map(|(name, _)| BranchName::parse(name));
+            let names: Vec<BranchName> = names.collect::<Result<_, _>>()?;
+            if !names.is_empty() {
+                remote.server.fetch_branches(names.iter())?;
+            }
+            let read = |(name, tip): (&String, &CommitId)| {
+                let found = remote.with_commit(tip, |objects, id| read(objects, id, &root))?;
+                Ok((name.clone(), found))
+            };
+            branches.iter().map(read).collect()
+        })
     }
 
     /// Pushes one commit with `change` to the branch of a proposal and replaces the tip, if that is still `expected`.
@@ -72,8 +75,10 @@ impl Remote {
     ) -> Result<Push<CommitId>, GitError> {
         let reference = self.proposal_branch(branch)?;
         let expected = expected.map(|id| Oid::from_str(&id.0)).transpose()?;
-        let (parent, new) = self.write_commit(change, now)?;
-        self.swap(&reference, expected, Some(parent), new)
+        self.guarded(|remote| {
+            let (parent, new) = remote.write_commit(change, now)?;
+            remote.swap(&reference, expected, Some(parent), new)
+        })
     }
 
     /// Deletes the branch of a proposal, if its tip is still `expected`.
@@ -83,7 +88,7 @@ impl Remote {
     pub fn withdraw(&mut self, branch: &str, expected: &CommitId) -> Result<Push<CommitId>, GitError> {
         let reference = self.proposal_branch(branch)?;
         let expected = Oid::from_str(&expected.0)?;
-        Ok(to_commit_id(self.server.remove(&reference, expected)?))
+        self.guarded(|remote| Ok(to_commit_id(remote.server.remove(&reference, expected)?)))
     }
 
     /// Returns the ref of a proposal's branch; refuses the branches that are never replaced.
@@ -103,7 +108,7 @@ fn read(objects: &ObjectStore<'_>, tip: Oid, root: &RepoPath) -> Result<Proposal
         Err(GitError::Tree { .. }) => None,
         lock => lock?,
     };
-    let (size, _) = objects.odb.read_header(tip)?;
+    let (size, _) = objects.header(tip)?;
     if size > COMMIT_MAX {
         let (parents, message) = (Vec::new(), String::new());
         return Ok(ProposalBranch {

@@ -124,14 +124,16 @@ impl Remote {
             let text = CommitText { message: "pinstream: state", author: &author, signer: None };
             commit(objects.repository, tree, parent, text, now)
         };
-        let (parent, new) = match expected {
-            Some(expected) => {
-                let expected = CommitId(expected.to_owned());
-                self.with_commit(&expected, |objects, id| Ok((Some(id), build(objects, Some(id))?)))?
-            }
-            None => (None, build(&ObjectStore::of(self.repository())?, None)?),
-        };
-        self.swap(STATE_REF, parent, parent, new)
+        self.guarded(|remote| {
+            let (parent, new) = match expected {
+                Some(expected) => {
+                    let expected = CommitId(expected.to_owned());
+                    remote.with_commit(&expected, |objects, id| Ok((Some(id), build(objects, Some(id))?)))?
+                }
+                None => (None, build(&ObjectStore::of(remote.repository())?, None)?),
+            };
+            remote.swap(STATE_REF, parent, parent, new)
+        })
     }
 
     /// Removes the files below `prefix` from this machine, now that the remote has them; returns the remaining tip.

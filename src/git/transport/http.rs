@@ -197,7 +197,7 @@ impl SmartHttp {
             let _ = sender.send(result);
         };
         self.0.worker()?.runtime.spawn(task);
-        let stopped = || WireFailure::lasting(GitError::Local("the thread for requests ended".to_owned()));
+        let stopped = || WireFailure::lasting(GitError::Machine("the thread for requests ended".to_owned()));
         let (response, list) = receiver.recv().map_err(|_| stopped())??;
         let status = response.status;
         if status == StatusCode::UNAUTHORIZED {
@@ -234,7 +234,8 @@ impl Endpoint {
         if let Some(worker) = self.worker.get() {
             return Ok(worker);
         }
-        let local = |error: io::Error| WireFailure::lasting(GitError::Local(format!("cannot start a thread: {error}")));
+        let local =
+            |error: io::Error| WireFailure::lasting(GitError::Machine(format!("cannot start a thread: {error}")));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(local)?;
         let (stop, stopped) = oneshot::channel::<()>();
         let handle = runtime.handle().clone();

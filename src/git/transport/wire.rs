@@ -4,7 +4,7 @@
 //! libgit2 knows one address, [`URL`]; which remote it means is chosen by the thread that connects.
 
 use std::cell::RefCell;
-use std::io;
+use std::io::{self, Read, Write};
 use std::sync::{Arc, OnceLock};
 
 use git2::transport::{Service, SmartSubtransport, SmartSubtransportStream, Transport};
@@ -14,6 +14,7 @@ use super::daemon::DaemonRemote;
 use super::failure::FailureSlot;
 use super::http::SmartHttp;
 use super::process::ProgramRemote;
+use crate::git::deadline;
 
 /// The address that libgit2 gets instead of the remote's.
 pub(super) const URL: &str = "pinstream://remote";
@@ -35,13 +36,13 @@ impl Wire {
     /// Opens the stream of a service.
     pub(super) fn open(&self, service: Service, failure: &FailureSlot) -> io::Result<Box<dyn SmartSubtransportStream>> {
         match self {
-            Self::Http(http) => Ok(Box::new(http.exchange(service, failure.clone()))),
-            Self::Program(program) => match program.start(service, failure.clone()) {
-                Ok(stream) => Ok(Box::new(stream)),
+            Self::Http(http) => Ok(Box::new(NetworkStream(http.exchange(service, failure.clone())))),
+            Self::Program(program) => match deadline::waiting(|| program.start(service, failure.clone())) {
+                Ok(stream) => Ok(Box::new(NetworkStream(stream))),
                 Err(error) => Err(failure.report(error)),
             },
-            Self::Daemon(daemon) => match daemon.start(service, failure.clone()) {
-                Ok(stream) => Ok(Box::new(stream)),
+            Self::Daemon(daemon) => match deadline::waiting(|| daemon.start(service, failure.clone())) {
+                Ok(stream) => Ok(Box::new(NetworkStream(stream))),
                 Err(error) => Err(failure.report(error)),
             },
         }
@@ -100,6 +101,25 @@ impl SmartSubtransport for Selected {
 
     fn close(&self) -> Result<(), git2::Error> {
         Ok(())
+    }
+}
+
+/// A stream whose waiting does not count as local work.
+struct NetworkStream<S>(S);
+
+impl<S: Read> Read for NetworkStream<S> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        deadline::waiting(|| self.0.read(buffer))
+    }
+}
+
+impl<S: Write> Write for NetworkStream<S> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        deadline::waiting(|| self.0.write(bytes))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
     }
 }
 

@@ -178,7 +178,7 @@ fn open_at(repo: &BareRepo, root: &str) -> Result<Remote, GitError> {
     Remote::open(RemoteSetup {
         url: repo.url(),
         root: root.to_owned(),
-        cache: folder.path().join("cache"),
+        cache: Some(folder.path().join("cache")),
         state: folder.path().join("state"),
         checkout: None,
         credentials: pinstream::git::credential::GitCredentialSources {
