@@ -13,6 +13,7 @@ pub mod get;
 pub mod graph;
 pub mod help;
 pub mod history;
+pub mod hooks;
 pub mod init;
 pub mod list;
 pub mod man;
@@ -103,6 +104,7 @@ Examples:
   pinstream adopt --with-status --namespaces imagestreams.yaml")]
     Adopt(adopt::AdoptArgs),
     Reconcile(reconcile::ReconcileArgs),
+    Hooks(hooks::HooksArgs),
     MergeDriver(merge_driver::MergeDriverArgs),
     Demo(demo::DemoArgs),
     Schema(schema::SchemaArgs),
@@ -181,6 +183,7 @@ impl Command {
             Self::Export(args) => export::run(context, &args),
             Self::Adopt(args) => adopt::run(context, &args),
             Self::Reconcile(args) => reconcile::run(context, &args),
+            Self::Hooks(args) => hooks::run(context, &args),
             Self::MergeDriver(args) => merge_driver::run(context, &args),
             Self::Demo(args) => demo::run(context, &args),
             Self::Schema(args) => schema::run(context, &args),

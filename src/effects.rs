@@ -186,6 +186,9 @@ pub trait Hooks {
 
     /// Returns notes about the hook state, e.g. that the remote refuses the state ref.
     fn notes(&self) -> Vec<String>;
+
+    /// Returns why the remote's state ref cannot be used, so that the hook state is kept on this machine.
+    fn state_fault(&self) -> Option<GitError>;
 }
 
 /// Time, randomness and the progress display.

@@ -36,6 +36,7 @@ pub use error::GitError;
 pub use remote::forge_commit::{SignedByForge, StagedCommit};
 pub use remote::handle::RemoteHandle;
 pub use remote::proposals::ProposalBranch;
+pub use remote::state_ref::StateRefStatus;
 pub use remote::{Remote, RemoteSetup};
 
 use crate::model::image::{Digest, TagId};

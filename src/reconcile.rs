@@ -201,9 +201,17 @@ pub async fn reconcile<W: World>(world: &W, request: &Request) -> Result<Report,
             let root = landed.root(snapshot.root, decision.lock);
             notify::notify(world, request, notify::AtTip { tip, root }, state, &facts.images).await.add_to(&mut report);
             report.notes.extend(world.notes());
+            report.errors.extend(world.state_fault().map(state_row));
         }
         return Ok(report);
     }
+}
+
+/// Builds the row about a state ref that cannot be used.
+fn state_row(fault: GitError) -> ReportError {
+    let help = fault.help();
+    let row = PassError::Git(fault).into_row("the state is kept on this machine");
+    ReportError { help, ..row }
 }
 
 /// Returns the naming scope of the proposal branches of this root.

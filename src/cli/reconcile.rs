@@ -5,8 +5,8 @@ mod event;
 use std::sync::Arc;
 
 use crate::effects::repo::Repo;
+use crate::git::RemoteHandle;
 use crate::git::checkout::{self, Checkout};
-use crate::git::{self, GitError, RemoteHandle, RemoteSetup};
 use crate::model::settings::{self, path};
 use crate::model::shard::Shard;
 use crate::reconcile::{Effect, Request, Resolve};
@@ -14,7 +14,7 @@ use crate::report::OutputFormat;
 use crate::system::environment;
 
 use super::support::context::patterns;
-use super::support::pass_runner;
+use super::support::{pass_runner, remote};
 use super::{CliError, CommandContext, Exit};
 
 /// Run one pass against a Git remote: resolve, commit, push, run hooks
@@ -62,11 +62,7 @@ pub struct ReconcileArgs {
 pub fn run(context: &CommandContext, args: &ReconcileArgs) -> Result<Exit, CliError> {
     environment::conceal();
     event::check()?;
-    let checkout = match checkout::discover(&context.directory) {
-        // With `--remote`, the checkout does not matter.
-        Err(GitError::Owner { .. } | GitError::Format { .. }) if args.remote.is_some() => None,
-        found => found?,
-    };
+    let checkout = remote::checkout(context, args.remote.as_deref())?;
     let (repo, request) = prepare(context, args, checkout.as_ref())?;
     pass_runner::run(context, repo, &request, "reconcile", args.format)
 }
@@ -85,10 +81,6 @@ fn prepare(
     checkout: Option<&Checkout>,
 ) -> Result<(Repo, Request), CliError> {
     let of_checkout = || checkout.filter(|_| args.remote.is_none());
-    let url = args.remote.clone().or_else(|| of_checkout()?.url.clone()).ok_or_else(|| {
-        CliError::usage("no remote: the current directory is not in a checkout with a remote")
-            .help("name one with `--remote URL`")
-    })?;
     let work_tree = of_checkout().and_then(|_| context.root_directory().ok());
     let root = match (&args.root, work_tree) {
         (Some(root), _) => root_of(root)?,
@@ -99,16 +91,7 @@ fn prepare(
     let checkout_branch = of_checkout().and_then(|checkout| checkout.branch.clone());
     let only = patterns(&args.tags)?;
     let shard = args.shard.as_deref().map(|shard| Shard::resolve(shard, environment::var)).transpose()?;
-    let setup = RemoteSetup {
-        url,
-        root: root.clone(),
-        cache: Some(environment::cache_directory()),
-        state: environment::state_directory(),
-        checkout: checkout.map(|checkout| checkout.directory.clone()),
-        credentials: git::credential::GitCredentialSources::from_environment(),
-        timeout: git::SILENCE,
-    };
-    let remote = RemoteHandle::open(setup)?;
+    let remote = RemoteHandle::open(remote::setup(args.remote.as_deref(), &root, checkout)?)?;
     let shown = remote.url().to_owned();
     let request = Request {
         branch,

@@ -7,6 +7,7 @@ pub mod ignored_files;
 pub mod input;
 pub mod output;
 pub mod pass_runner;
+pub mod remote;
 pub mod source_map;
 pub mod stream_names;
 pub mod table;

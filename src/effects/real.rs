@@ -346,6 +346,13 @@ impl Hooks for RealWorld {
             _ => Vec::new(),
         }
     }
+
+    fn state_fault(&self) -> Option<GitError> {
+        match &self.repo {
+            Repo::Remote { remote, .. } => remote.call(|remote| Ok(remote.state_fault())).unwrap_or_default(),
+            Repo::WorkTree(_) => None,
+        }
+    }
 }
 
 impl Clock for RealWorld {

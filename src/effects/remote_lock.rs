@@ -66,6 +66,7 @@ fn failure(error: GitError) -> ResolveError {
         | GitError::Format { .. }
         | GitError::Problems(_)
         | GitError::State(_)
+        | GitError::StateRef { .. }
         | GitError::Signing { .. } => FailureKind::Unsupported,
         GitError::Unreachable { .. }
         | GitError::Refused { .. }

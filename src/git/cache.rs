@@ -9,12 +9,13 @@ use std::io;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
-use git2::{Oid, Repository, RepositoryInitOptions, RepositoryOpenFlags};
+use git2::{ObjectType, Oid, Repository, RepositoryInitOptions, RepositoryOpenFlags};
 use rustix::fs::OFlags;
 use sha2::{Digest as _, Sha256};
 
 use super::GitError;
 use super::error::local_io;
+use super::tree::ObjectStore;
 use crate::system::private_directory::PrivateDirectory;
 use crate::system::{disk, environment};
 use crate::text::encoding::hex;
@@ -219,6 +220,20 @@ impl GitCache {
     /// Returns whether a commit and its tree are available.
     pub(super) fn has(&self, commit: Oid) -> bool {
         self.repository.find_commit(commit).is_ok_and(|commit| commit.tree().is_ok())
+    }
+
+    /// Returns the reason why `id` is not a usable commit; none if it is.
+    pub(super) fn fault_of(&self, id: Oid) -> Option<&'static str> {
+        if self.has(id) {
+            return None;
+        }
+        Some(match ObjectStore::of(&self.repository).and_then(|objects| objects.header(id)) {
+            Ok((_, ObjectType::Blob)) => "it is a blob, not a commit",
+            Ok((_, ObjectType::Tree)) => "it is a tree, not a commit",
+            Ok((_, ObjectType::Tag)) => "it is a tag, not a commit",
+            Ok(_) => "its tree is missing",
+            Err(_) => "its objects are missing",
+        })
     }
 
     /// Treats `commits` as having no parents (gitrepository-layout(5), `shallow`), so that walks end there.

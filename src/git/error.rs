@@ -133,6 +133,14 @@ pub enum GitError {
         /// The remedy.
         help: String,
     },
+    /// The state ref of the remote is damaged, or another ref blocks its name.
+    #[error("cannot use `{reference}` of `{url}`: {reason}", reference = super::STATE_REF)]
+    StateRef {
+        /// Without credentials.
+        url: String,
+        /// The cause.
+        reason: String,
+    },
     /// A disk of this machine is full.
     #[error("no space left for `{path}` on the disk mounted at `{mount}`")]
     DiskFull {
@@ -163,6 +171,10 @@ impl GitError {
                 "create the branch by pushing a first commit, or choose another one with `--branch`"
             }
             Self::Branch { .. } => "choose a valid name, e.g. `--branch main`",
+            // git checks new objects against all refs, also those that it cannot read.
+            Self::Refused { reason, .. } if reason.contains(super::STATE_REF) => {
+                "run `pinstream hooks reset-state` to replace the damaged state ref"
+            }
             Self::Refused { .. } => "allow this user to push to it, or choose another branch with `--branch`",
             Self::Tree { .. } => "put a plain file there: pinstream does not read or write anything else",
             Self::Owner { directory } => {
@@ -174,8 +186,9 @@ impl GitError {
             Self::LfsPointer { path } => return Some(lfs::pointer_help(path)),
             Self::MissingObject(_) => "run the command again when the remote can be reached",
             Self::State(_) => {
-                "use the newest pinstream with this remote; to discard the state, run `git push REMOTE :refs/pinstream/state`"
+                "use the newest pinstream with this remote; to discard the state, run `pinstream hooks reset-state`"
             }
+            Self::StateRef { .. } => "run `pinstream hooks reset-state` to replace it",
             Self::DiskFull { .. } => {
                 "free space there, or set `PINSTREAM_CACHE` and `TMPDIR` to directories on another disk"
             }

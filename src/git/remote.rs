@@ -5,7 +5,7 @@
 pub(super) mod forge_commit;
 pub(super) mod handle;
 pub(super) mod proposals;
-mod state_ref;
+pub(super) mod state_ref;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -70,6 +70,8 @@ pub struct Remote {
     state_is_local: bool,
     /// True if the remote rejected the state ref; the next process tries again.
     refuses_state: bool,
+    /// The reason why the remote's state ref cannot be used; the state is stored on this machine meanwhile.
+    state_fault: Option<String>,
 }
 
 impl Remote {
@@ -104,6 +106,7 @@ impl Remote {
             signer: None,
             state_is_local: false,
             refuses_state: false,
+            state_fault: None,
         })
     }
 
@@ -118,9 +121,10 @@ impl Remote {
     /// # Errors
     /// If the remote cannot be reached or has no such branch.
     pub fn fetch_tips(&mut self, branch: Option<&str>) -> Result<RemoteTips, GitError> {
-        let AdvertisedRefs { branch, tip, state, default, branches } =
+        let AdvertisedRefs { branch, tip, state, state_fault, default, branches } =
             self.tips(branch, FetchRequest::BranchAndState)?;
         self.protected = default.iter().cloned().chain([branch.clone()]).collect();
+        self.state_fault = state_fault;
         let state = StateRefTip { remote: state.map(|id| id.to_string()), local: self.local_state.tip()? };
         let named = |(name, tip): (BranchName, Oid)| (name.to_string(), CommitId(tip.to_string()));
         Ok(RemoteTips {

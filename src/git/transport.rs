@@ -78,6 +78,8 @@ pub(super) struct AdvertisedRefs {
     pub(super) branch: BranchName,
     pub(super) tip: Oid,
     pub(super) state: Option<Oid>,
+    /// The reason why the state ref cannot be used.
+    pub(super) state_fault: Option<String>,
     /// The branch that `HEAD` names.
     pub(super) default: Option<BranchName>,
     /// All other branches.
@@ -161,26 +163,41 @@ impl ServerRemote {
         act(&mut self.cache.repository.remote_anonymous(wire::URL)?)
     }
 
-    /// Lists the tips, and fetches what is not cached on the same connection.
+    /// Lists the tips, and fetches what is not cached on the same connection. A state that the server cannot send does not
+    /// prevent the rest.
     pub(super) fn fetch_tips(
         &self,
         branch: Option<&BranchName>,
         wanted: FetchRequest,
     ) -> Result<AdvertisedRefs, GitError> {
-        self.read(|connection, exchange| {
+        let has_requested_state = Cell::new(false);
+        let fetched = self.read(|connection, exchange| {
             let tips = self.tips(connection.list()?, branch).map_err(ReadError::Final)?;
             let mut refspecs = Vec::new();
             if !self.cache.has(tips.tip) {
                 refspecs.push(format!("+{}:{CACHED_BRANCH}", tips.branch.reference()));
             }
+            has_requested_state.set(false);
             if wanted == FetchRequest::BranchAndState && tips.state.is_some_and(|state| !self.cache.has(state)) {
                 refspecs.push(format!("+{STATE_REF}:{CACHED_STATE}"));
+                has_requested_state.set(true);
             }
             if !refspecs.is_empty() {
                 self.fetch(connection.remote(), &refspecs, exchange)?;
             }
             Ok(tips)
-        })
+        });
+        let mut tips = match fetched {
+            Err(GitError::Unreachable { reason, .. }) if has_requested_state.get() => {
+                let tips = self.fetch_tips(branch, FetchRequest::Branch)?;
+                AdvertisedRefs { state_fault: Some(unsent(&reason)), ..tips }
+            }
+            fetched => fetched?,
+        };
+        if wanted == FetchRequest::BranchAndState && tips.state_fault.is_none() {
+            tips.state_fault = tips.state.and_then(|state| self.cache.fault_of(state)).map(str::to_owned);
+        }
+        Ok(tips)
     }
 
     fn tips(&self, heads: &[git2::RemoteHead<'_>], branch: Option<&BranchName>) -> Result<AdvertisedRefs, GitError> {
@@ -206,7 +223,10 @@ impl ServerRemote {
         };
         let others = heads.iter().filter_map(|head| Some((name_of(head.name())?, head.oid())));
         let branches = others.filter(|(name, _)| *name != branch).collect();
-        Ok(AdvertisedRefs { branch, tip, state: find(STATE_REF).map(git2::RemoteHead::oid), default, branches })
+        let state = find(STATE_REF).map(git2::RemoteHead::oid);
+        let blocking = heads.iter().map(git2::RemoteHead::name).find(|name| state.is_none() && blocks_state(name));
+        let state_fault = blocking.map(|name| format!("the ref `{}` blocks its name", shown(name)));
+        Ok(AdvertisedRefs { branch, tip, state, state_fault, default, branches })
     }
 
     /// Fetches refs without history.
@@ -362,4 +382,15 @@ impl From<git2::Error> for ReadError {
 fn is_local(error: &git2::Error) -> bool {
     use ErrorClass::{Callback, Http, Net, Ssh, Ssl};
     !matches!(error.class(), Net | Http | Ssh | Ssl | Callback)
+}
+
+/// Returns whether a ref prevents the server from creating the state ref.
+pub(super) fn blocks_state(name: &str) -> bool {
+    let is_below = |name: &str, top: &str| name.strip_prefix(top).is_some_and(|rest| rest.starts_with('/'));
+    is_below(STATE_REF, name) || is_below(name, STATE_REF)
+}
+
+/// Describes a ref that the server lists but cannot send, e.g. because it lacks objects.
+pub(super) fn unsent(reason: &str) -> String {
+    format!("the server cannot send it: {reason}")
 }

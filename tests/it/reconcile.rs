@@ -31,6 +31,7 @@ mod signals;
 mod signed;
 mod signing;
 pub(crate) mod stage;
+mod state_ref;
 mod story;
 mod targets;
 mod transports;

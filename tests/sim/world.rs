@@ -447,6 +447,10 @@ impl Hooks for SimWorld {
     fn notes(&self) -> Vec<String> {
         Vec::new()
     }
+
+    fn state_fault(&self) -> Option<GitError> {
+        None
+    }
 }
 
 impl Clock for SimWorld {

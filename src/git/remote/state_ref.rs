@@ -1,11 +1,14 @@
 //! The state ref: read and written by compare-and-swap, and stored on this machine if the remote rejects it.
 
+use std::collections::BTreeMap;
+
 use git2::{ObjectType, Oid};
 use jiff::Timestamp;
 
-use super::{CommitText, Remote, commit};
+use super::{CommitText, Remote, commit, to_commit_id};
 use crate::git::local_state::LocalStateFile;
 use crate::git::repo_path::RepoPath;
+use crate::git::transport::{blocks_state, unsent};
 use crate::git::tree::{ObjectStore, TreeLeaf};
 use crate::git::{CommitId, GitError, Push, RootFiles, STATE_REF};
 use crate::model::settings::Author;
@@ -36,6 +39,17 @@ impl StateRefTip {
     }
 }
 
+/// The state ref of a remote.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StateRefStatus {
+    /// The object that it names; none if there is no such ref.
+    pub tip: Option<CommitId>,
+    /// Refs that prevent the server from creating it.
+    pub blocking: BTreeMap<String, CommitId>,
+    /// The reason why it cannot be used.
+    pub fault: Option<String>,
+}
+
 impl Remote {
     /// Reads the files below `prefix` of the state at `commit`, with those on this machine.
     ///
@@ -47,8 +61,16 @@ impl Remote {
         let stored = if at.local.is_some() { self.local_state.below(prefix)? } else { None };
         self.state_is_local = stored.is_some();
         let theirs = match &at.remote {
-            Some(remote) => self.with_commit(&CommitId(remote.clone()), |objects, id| objects.below(id, &path))?,
-            None => RootFiles::new(),
+            Some(remote) if self.state_fault.is_none() => {
+                match self.with_commit(&CommitId(remote.clone()), |objects, id| objects.below(id, &path)) {
+                    Err(error) => {
+                        self.state_fault = Some(fault_of(error)?);
+                        RootFiles::new()
+                    }
+                    Ok(files) => files,
+                }
+            }
+            Some(_) | None => RootFiles::new(),
         };
         Ok(match stored {
             None => theirs,
@@ -76,7 +98,7 @@ impl Remote {
             path.join(name)?;
         }
         let at = StateRefTip::decode(expected);
-        if !self.refuses_state {
+        if !self.refuses_state && self.state_fault.is_none() {
             if self.local_state.tip()? != at.local {
                 return Ok(Push::Moved);
             }
@@ -113,16 +135,14 @@ impl Remote {
         files: &RootFiles,
         now: Timestamp,
     ) -> Result<Push<CommitId>, GitError> {
-        let build = |objects: &ObjectStore<'_>, parent: Option<Oid>| {
+        let build = |objects: &ObjectStore<'_>, parent: Option<Oid>| -> Result<Oid, GitError> {
             let directory = objects.tree_of(files)?;
             let old = parent.map(|parent| objects.top(parent)).transpose()?;
             let tree = match objects.put(old, path, TreeLeaf::Directory(directory))? {
                 Some(tree) => tree,
                 None => objects.write(ObjectType::Tree, b"")?,
             };
-            let author = Author::default();
-            let text = CommitText { message: "pinstream: state", author: &author, signer: None };
-            commit(objects.repository, tree, parent, text, now)
+            state_commit(objects, tree, parent, now)
         };
         self.guarded(|remote| {
             let (parent, new) = match expected {
@@ -133,6 +153,71 @@ impl Remote {
                 None => (None, build(&ObjectStore::of(remote.repository())?, None)?),
             };
             remote.swap(STATE_REF, parent, parent, new)
+        })
+    }
+
+    /// Returns why the remote's state ref cannot be used, if it cannot.
+    pub fn state_fault(&self) -> Option<GitError> {
+        let reason = self.state_fault.clone()?;
+        Some(GitError::StateRef { url: self.url().to_owned(), reason })
+    }
+
+    /// Looks at the state ref, and at the refs that block its name.
+    ///
+    /// # Errors
+    /// If the remote cannot be reached.
+    pub fn state_ref(&mut self) -> Result<StateRefStatus, GitError> {
+        let refs = self.guarded(|remote| remote.server.list())?;
+        let tip = refs.get(STATE_REF).map(|tip| CommitId(tip.to_string()));
+        let blocking = refs.iter().filter(|(name, _)| blocks_state(name));
+        let blocking: BTreeMap<_, _> = blocking.map(|(name, tip)| (name.clone(), CommitId(tip.to_string()))).collect();
+        let read = |remote: &mut Self, tip: &CommitId| {
+            let id = Oid::from_str(&tip.0)?;
+            remote.server.fetch_commit(id)?;
+            if let Some(fault) = remote.server.cache.fault_of(id) {
+                return Ok(Some(fault.to_owned()));
+            }
+            let objects = ObjectStore::of(remote.repository())?;
+            objects.below(id, &RepoPath::parse("")?).map(|_| None)
+        };
+        let fault = match &tip {
+            Some(tip) => self.guarded(|remote| read(remote, tip)).or_else(|error| fault_of(error).map(Some))?,
+            None => None,
+        };
+        Ok(StateRefStatus { tip, blocking, fault })
+    }
+
+    /// Replaces the state of all roots and branches by an empty one, and removes the refs that block its name, if all of
+    /// them are still as in `status`.
+    ///
+    /// # Errors
+    /// If the remote refuses.
+    pub fn reset_state(&mut self, status: &StateRefStatus, now: Timestamp) -> Result<Push<CommitId>, GitError> {
+        for (name, tip) in &status.blocking {
+            let tip = Oid::from_str(&tip.0)?;
+            match self.guarded(|remote| remote.server.remove(name, tip))? {
+                Push::Landed(_) => {}
+                other => return Ok(to_commit_id(other)),
+            }
+        }
+        let expected = status.tip.as_ref().map(|tip| Oid::from_str(&tip.0)).transpose()?;
+        match (self.push_empty_state(expected, now), expected) {
+            // git refuses every push but a deletion while the object of a ref is missing.
+            (Err(GitError::Refused { .. } | GitError::Failed { .. }), Some(expected)) => {
+                match self.guarded(|remote| remote.server.remove(STATE_REF, expected))? {
+                    Push::Landed(_) => self.push_empty_state(None, now),
+                    other => Ok(to_commit_id(other)),
+                }
+            }
+            (result, _) => result,
+        }
+    }
+
+    fn push_empty_state(&mut self, expected: Option<Oid>, now: Timestamp) -> Result<Push<CommitId>, GitError> {
+        let write = |objects: &ObjectStore<'_>| state_commit(objects, objects.write(ObjectType::Tree, b"")?, None, now);
+        self.guarded(|remote| {
+            let new = write(&ObjectStore::of(remote.repository())?)?;
+            remote.swap(STATE_REF, expected, None, new)
         })
     }
 
@@ -148,6 +233,22 @@ impl Remote {
 
     /// Returns whether the state is stored on this machine because the remote rejects its ref.
     pub fn state_is_local(&self) -> bool {
-        self.state_is_local
+        self.state_is_local && self.state_fault.is_none()
+    }
+}
+
+/// Writes a commit of the state without updating a ref.
+fn state_commit(objects: &ObjectStore<'_>, tree: Oid, parent: Option<Oid>, now: Timestamp) -> Result<Oid, GitError> {
+    let author = Author::default();
+    let text = CommitText { message: "pinstream: state", author: &author, signer: None };
+    commit(objects.repository, tree, parent, text, now)
+}
+
+/// Returns why the state ref cannot be used, if reading it failed with `error` after the remote had listed it.
+fn fault_of(error: GitError) -> Result<String, GitError> {
+    match error {
+        GitError::Local(reason) | GitError::Tree { reason, .. } => Ok(reason),
+        GitError::Unreachable { reason, .. } => Ok(unsent(&reason)),
+        other => Err(other),
     }
 }
