@@ -111,7 +111,7 @@ impl GitCache {
         let mut options = OpenOptions::new();
         options.write(true).create(true).truncate(false).custom_flags(OFlags::NONBLOCK.bits().cast_signed());
         for slot in 0..SLOTS {
-            let lock = options.open(directory.join(format!("{name}.{slot}.lock")))?;
+            let Ok(lock) = options.open(directory.join(format!("{name}.{slot}.lock"))) else { continue };
             let mut result = lock.try_lock();
             // A process that is just ending may hold the lock for a moment. The first slot is worth waiting for: it is
             // warm.
@@ -159,7 +159,7 @@ impl GitCache {
     /// # Errors
     /// The failure, if the cache is a temporary one already.
     pub(super) fn fall_back(&mut self, reason: &str) -> Result<(), GitError> {
-        if self.stage == CacheStage::Temporary {
+        if self.stage == CacheStage::Temporary && self.alternates.is_empty() {
             return Err(self.failure(reason));
         }
         if self.stage == CacheStage::Warm {
@@ -167,7 +167,9 @@ impl GitCache {
             self.stage = CacheStage::Fresh;
             if let Ok(repository) = recreate(&self.path) {
                 self.repository = repository;
-                return self.add_alternates();
+                if self.add_alternates().is_ok() {
+                    return Ok(());
+                }
             }
         }
         tracing::warn!(

@@ -32,7 +32,7 @@ use super::{
 use crate::formats::path::FilePath;
 use crate::model::lock;
 use crate::model::settings::{Author, Sign, SigningKeyKind};
-use state_ref::StateRefTip;
+use state_ref::{StateFault, StateRefTip};
 
 /// The address of a remote, and what may be used to access it.
 #[derive(Clone)]
@@ -71,7 +71,7 @@ pub struct Remote {
     /// True if the remote rejected the state ref; the next process tries again.
     refuses_state: bool,
     /// The reason why the remote's state ref cannot be used; the state is stored on this machine meanwhile.
-    state_fault: Option<String>,
+    state_fault: Option<StateFault>,
 }
 
 impl Remote {
@@ -124,7 +124,7 @@ impl Remote {
         let AdvertisedRefs { branch, tip, state, state_fault, default, branches } =
             self.tips(branch, FetchRequest::BranchAndState)?;
         self.protected = default.iter().cloned().chain([branch.clone()]).collect();
-        self.state_fault = state_fault;
+        self.state_fault = StateFault::next(self.state_fault.take(), state, state_fault);
         let state = StateRefTip { remote: state.map(|id| id.to_string()), local: self.local_state.tip()? };
         let named = |(name, tip): (BranchName, Oid)| (name.to_string(), CommitId(tip.to_string()));
         Ok(RemoteTips {

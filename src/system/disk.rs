@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// Returns the bytes that this user can still write to the file system of `path`, which need not exist; none if unknown.
 pub fn free_space(path: &Path) -> Option<u64> {
-    let stat = rustix::fs::statvfs(&existing(path)?).ok()?;
+    let stat = path.ancestors().find_map(|ancestor| rustix::fs::statvfs(ancestor).ok())?;
     // Without free inodes, no file can be created. Some file systems do not count them.
     let has_inodes = stat.f_files == 0 || stat.f_favail > 0;
     Some(if has_inodes { stat.f_bavail.saturating_mul(stat.f_frsize) } else { 0 })

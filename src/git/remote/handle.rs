@@ -21,7 +21,10 @@ impl RemoteHandle {
     pub fn open(setup: RemoteSetup) -> Result<Self, GitError> {
         let cached = setup.clone();
         let opened = deadline::run(setup.timeout, move || Remote::open(cached))?;
-        let remote = opened.unwrap_or_else(|| open_temporary(&setup))?;
+        let remote = opened.unwrap_or_else(|| {
+            tracing::warn!("the Git cache blocks for more than {} s; using a temporary one", setup.timeout.as_secs());
+            open_temporary(&setup)
+        })?;
         let (url, current) = (remote.url().to_owned(), Mutex::new(Arc::new(Mutex::new(remote))));
         Ok(Self { setup, url, current })
     }

@@ -39,6 +39,25 @@ impl StateRefTip {
     }
 }
 
+/// The reason why a state ref cannot be used.
+pub(super) struct StateFault {
+    /// The object that the ref names.
+    tip: Option<String>,
+    reason: String,
+}
+
+impl StateFault {
+    /// Returns the fault of the ref at `tip`: the `reason` for which the refs could not be fetched, else the `known` fault,
+    /// which may have been noticed later, if the ref is unchanged.
+    pub(super) fn next(known: Option<Self>, tip: Option<Oid>, reason: Option<String>) -> Option<Self> {
+        let tip = tip.map(|tip| tip.to_string());
+        match reason {
+            Some(reason) => Some(Self { tip, reason }),
+            None => known.filter(|known| tip.is_some() && known.tip == tip),
+        }
+    }
+}
+
 /// The state ref of a remote.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StateRefStatus {
@@ -64,7 +83,7 @@ impl Remote {
             Some(remote) if self.state_fault.is_none() => {
                 match self.with_commit(&CommitId(remote.clone()), |objects, id| objects.below(id, &path)) {
                     Err(error) => {
-                        self.state_fault = Some(fault_of(error)?);
+                        self.state_fault = Some(StateFault { tip: at.remote.clone(), reason: fault_of(error)? });
                         RootFiles::new()
                     }
                     Ok(files) => files,
@@ -158,7 +177,7 @@ impl Remote {
 
     /// Returns why the remote's state ref cannot be used, if it cannot.
     pub fn state_fault(&self) -> Option<GitError> {
-        let reason = self.state_fault.clone()?;
+        let reason = self.state_fault.as_ref()?.reason.clone();
         Some(GitError::StateRef { url: self.url().to_owned(), reason })
     }
 
