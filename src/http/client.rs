@@ -8,6 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use reqwest::header::{ACCEPT_ENCODING, HeaderMap, HeaderValue};
 use reqwest::{Client, Proxy, RequestBuilder, Response};
@@ -18,7 +19,7 @@ use url::{Host, Url};
 
 use super::address::PrivateAccess;
 use super::dns::{GuardedResolver, NameLookup, ProxiedNames};
-use super::error::{HttpError, HttpSetupError, root_cause};
+use super::error::{HttpError, HttpSetupError, is_unprocessed, root_cause};
 use super::limit::HttpLimits;
 use super::origin::{HostPort, UrlOrigin};
 use super::proxy::{Proxies, ProxyRules};
@@ -30,6 +31,9 @@ use crate::system::{clock::Stopwatch, lock};
 const LARGE_BODY: usize = 64 << 10;
 /// Number of larger bodies that may be in memory at once.
 const LARGE_BODIES: usize = 4;
+/// Number of times that a request is sent again because the server did not process it. A server that closes each
+/// connection after one request refuses all others that are under way on it.
+const RESENDS: u64 = 256;
 /// Bytes of an unwanted body that are read so that its connection can be reused.
 const DRAIN_MAX: usize = 64 << 10;
 
@@ -137,7 +141,7 @@ impl HttpClient {
     }
 
     /// Time since the client was created; never goes back.
-    pub(crate) fn now(&self) -> std::time::Duration {
+    pub(crate) fn now(&self) -> Duration {
         self.clock.elapsed()
     }
 
@@ -190,11 +194,23 @@ impl HttpClient {
         Ok(Route { client, is_proxied })
     }
 
-    /// Sends a request once.
+    /// Sends a request once. One that an HTTP/2 server announces not to have processed is sent again, whatever its method
+    /// (RFC 9113, sections 6.8 and 8.7).
     ///
     /// # Errors
     /// If no response arrives.
-    pub(crate) async fn send(&self, request: RequestBuilder, origin: &UrlOrigin) -> Result<Response, HttpError> {
+    pub(crate) async fn send(&self, mut request: RequestBuilder, origin: &UrlOrigin) -> Result<Response, HttpError> {
+        for number in 1..=RESENDS {
+            // A streamed body cannot be cloned; there is none.
+            let Some(copy) = request.try_clone() else { break };
+            match std::mem::replace(&mut request, copy).send().await {
+                Err(error) if is_unprocessed(&error) => {
+                    tracing::debug!("request to `{}` not processed, sent again", origin.host());
+                    tokio::time::sleep(Duration::from_millis(number.min(20))).await;
+                }
+                sent => return sent.map_err(|error| HttpError::classify(&error, origin, &self.limits)),
+            }
+        }
         request.send().await.map_err(|error| HttpError::classify(&error, origin, &self.limits))
     }
 

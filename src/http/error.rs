@@ -118,6 +118,17 @@ fn describe(kind: AddressKind) -> &'static str {
     }
 }
 
+/// Returns true if the server certainly did not process the request: the connection was closed in an orderly way before
+/// it, or its stream was refused (RFC 9113, sections 6.8 and 8.7).
+pub(super) fn is_unprocessed(error: &reqwest::Error) -> bool {
+    let mut causes = causes(error).filter_map(|cause| cause.downcast_ref::<h2::Error>());
+    causes.any(|error| {
+        let is_closed = error.is_go_away() && error.reason() == Some(h2::Reason::NO_ERROR);
+        let is_refused = error.is_reset() && error.reason() == Some(h2::Reason::REFUSED_STREAM);
+        error.is_remote() && (is_closed || is_refused)
+    })
+}
+
 /// Returns the innermost cause; the outer ones repeat the URL.
 pub(super) fn root_cause(error: &reqwest::Error) -> String {
     quotable(&causes(error).last().map(ToString::to_string).unwrap_or_default())

@@ -106,11 +106,18 @@ impl Identity {
     }
 
     pub(crate) fn acceptor(&self) -> TlsAcceptor {
+        self.acceptor_of(&[])
+    }
+
+    /// Offers these protocols (ALPN).
+    pub(crate) fn acceptor_of(&self, protocols: &[&str]) -> TlsAcceptor {
         let config = ServerConfig::builder_with_provider(Arc::new(default_provider()));
         let config = config.with_safe_default_protocol_versions().unwrap().with_no_client_auth();
         let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(self.key.private_der()));
         let certificates = vec![CertificateDer::from(self.certificate.clone())];
-        TlsAcceptor(Arc::new(config.with_single_cert(certificates, key).unwrap()))
+        let mut config = config.with_single_cert(certificates, key).unwrap();
+        config.alpn_protocols = protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
+        TlsAcceptor(Arc::new(config))
     }
 }
 
