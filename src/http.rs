@@ -4,26 +4,29 @@
 //! for registries and forges. A new use of HTTP starts at `HttpClient`.
 
 mod address;
+mod breaker;
 pub(crate) mod challenge;
 mod client;
 mod dns;
 mod error;
 mod limit;
 mod origin;
+mod pace;
 mod proxy;
 mod redact;
 mod retry;
 mod tls;
 
 pub(crate) use address::PrivateAccess;
+pub(crate) use breaker::{BreakerCause, CircuitOpen, RequestFailure};
 pub(crate) use client::{Authority, HttpClient, HttpConfig, LargeBodyPermit, Route};
 pub use dns::NameLookup;
 pub use error::HttpSetupError;
 pub(crate) use error::{ErrorScope, HttpError};
 pub use limit::HttpLimits;
-pub(crate) use limit::{BreakerCause, CircuitOpen, HostLimiter};
+pub(crate) use limit::{HostLimiter, RequestPermit};
 pub(crate) use origin::UrlOrigin;
 pub use proxy::Proxies;
 pub use redact::Secret;
 pub(crate) use redact::{Redactor, SecretMask, password_header, quotable, remember};
-pub(crate) use retry::{ATTEMPTS, AttemptOutcome, is_retryable, retry_after};
+pub(crate) use retry::{AttemptOutcome, is_overload, is_retryable, retry_after, server_time};

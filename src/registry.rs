@@ -257,7 +257,7 @@ impl Registry {
                 .help("add the registry to `registries` in the `--policy` file"));
         }
         let default = RegistrySettings::default();
-        let host = Host::new(name, self.settings.get(name).unwrap_or(&default))
+        let host = Host::new(name, self.settings.get(name).unwrap_or(&default), &self.transport.http.limits)
             .ok_or_else(|| ResolveError::refused(format!("`{name}` is not a valid host name")))?;
         let endpoint = Arc::new(Endpoint { host, auth: AuthCache::default() });
         endpoints.insert(name.clone(), Arc::clone(&endpoint));

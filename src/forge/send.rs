@@ -15,10 +15,10 @@ use super::error::{ForgeError, ForgeResult, said};
 use super::instance::ForgeInstance;
 use crate::http::{
     AttemptOutcome, ErrorScope, HttpClient, HttpConfig, HttpError, HttpSetupError, Proxies, UrlOrigin, retry_after,
+    server_time,
 };
 use crate::model::settings::publish::Publish;
 use crate::proposal::draft::{ForgeProposal, ProposalOptions};
-use crate::system::clock;
 use crate::text::escape;
 
 /// Largest response, in bytes: a page of proposals with their bodies.
@@ -361,13 +361,12 @@ impl ApiClient {
 /// GitHub sends 403 or 429 with `Retry-After`, or with `x-ratelimit-remaining: 0` and `x-ratelimit-reset`, or mentions
 /// its secondary limit in the message; the other forges send 429, proxies 503 with `Retry-After`.
 fn rate_limit(status: StatusCode, headers: &HeaderMap, said: &str) -> Option<Option<Duration>> {
-    let now = clock::now();
     let number = |name: &str| headers.get(name)?.to_str().ok()?.trim().parse::<i64>().ok();
-    let after = retry_after(headers, now);
+    let after = retry_after(headers);
     let is_used_up = number("x-ratelimit-remaining").or_else(|| number("ratelimit-remaining")) == Some(0);
     let reset = || {
         let seconds = number("x-ratelimit-reset").or_else(|| number("ratelimit-reset"))?;
-        Some(Duration::from_secs(u64::try_from(seconds - now.as_second()).unwrap_or(0)))
+        Some(Duration::from_secs(u64::try_from(seconds - server_time(headers).as_second()).unwrap_or(0)))
     };
     let is_secondary = said.contains("secondary rate limit");
     let until_reset = after.or_else(|| is_used_up.then(reset).flatten());
@@ -384,9 +383,11 @@ mod tests {
     use reqwest::header::HeaderName;
 
     use super::*;
+    use crate::system::clock;
 
     #[test]
-    fn rate_limits_of_all_forges_are_recognised() {
+    fn s06_rate_limits_of_all_forges_are_recognised() {
+        const SERVER_TIME: &str = "Sun, 06 Nov 1994 08:49:40 GMT";
         let now = clock::now().as_second();
         let soon = (now + 30).to_string();
         for (status, headers, words, expected) in [
@@ -397,6 +398,14 @@ mod tests {
             (403, vec![("x-ratelimit-remaining", "10")], "", None),
             (403, vec![], ": You have exceeded a secondary rate limit", Some(Some(60))),
             (403, vec![("retry-after", "7")], "", Some(Some(7))),
+            // Dates are by the clock of the server, which may be wrong.
+            (
+                429,
+                vec![("ratelimit-remaining", "0"), ("ratelimit-reset", "784111840"), ("date", SERVER_TIME)],
+                "",
+                Some(Some(60)),
+            ),
+            (403, vec![("retry-after", "Sun, 06 Nov 1994 08:50:10 GMT"), ("date", SERVER_TIME)], "", Some(Some(30))),
             (503, vec![("retry-after", "7")], "", Some(Some(7))),
             (503, vec![], "", None),
             (500, vec![("retry-after", "7")], "", None),

@@ -64,10 +64,10 @@ impl Registry {
                 auth.check(request.path, http.now())?;
                 self.send_once(host, request, header).await
             };
-            let result = self.transport.with_retry(host, &host.origin, send).await;
+            let result = self.transport.with_retry(host, request.path, &host.origin, send).await;
             let is_challenge =
                 result.as_ref().is_ok_and(|reply| reply.status == StatusCode::UNAUTHORIZED && !reply.is_foreign);
-            if authorization.probe.is_some() && !is_challenge {
+            if !is_challenge && (authorization.probe.is_some() || result.is_ok()) {
                 // Waiting requests continue without authentication, also after a failure.
                 auth.learn(AuthScheme::Anonymous);
             }
@@ -96,10 +96,11 @@ impl Registry {
         let Endpoint { host, auth } = endpoint;
         let mut scheme = auth.scheme();
         if matches!(scheme, AuthScheme::Unknown) {
-            let probe = auth.probe.lock().await;
+            // The first request may hang, which says nothing about the others.
+            let probe = tokio::time::timeout(self.transport.http.limits.slow, auth.probe.lock()).await.ok();
             scheme = auth.scheme();
             if matches!(scheme, AuthScheme::Unknown) {
-                return Ok(Authorization { probe: Some(probe), ..Authorization::default() });
+                return Ok(Authorization { probe, ..Authorization::default() });
             }
         }
         if !scheme.has_slots() {

@@ -3,7 +3,7 @@
 use url::Url;
 
 use super::ResolveError;
-use crate::http::{HostLimiter, UrlOrigin};
+use crate::http::{HostLimiter, HttpLimits, UrlOrigin};
 use crate::model::image::RegistryHost;
 use crate::model::settings::RegistrySettings;
 
@@ -15,16 +15,22 @@ pub(super) struct Host {
     pub(super) origin: UrlOrigin,
     /// `origin` as a URL, parsed once.
     pub(super) base: Url,
-    /// Concurrency limit, pauses and circuit breaker.
+    /// Concurrency limit, pauses and circuit breakers.
     pub(super) limiter: HostLimiter<ResolveError>,
 }
 
 impl Host {
     /// Creates a host; none if its name is not valid in a URL.
-    pub(super) fn new(name: &RegistryHost, settings: &RegistrySettings) -> Option<Self> {
+    pub(super) fn new(name: &RegistryHost, settings: &RegistrySettings, limits: &HttpLimits) -> Option<Self> {
         let origin = registry_origin(name, settings.plain_http)?;
         let base = Url::parse(&origin.to_string()).ok()?;
-        Some(Self { name: name.clone(), origin, base, limiter: HostLimiter::new(settings.requests) })
+        let limiter = HostLimiter::new(settings.requests, limits.throttle);
+        Some(Self { name: name.clone(), origin, base, limiter })
+    }
+
+    /// Returns the name of a repository at this host, or of a token server.
+    pub(super) fn scope_name(&self, scope: &str) -> String {
+        if scope.contains("://") { scope.to_owned() } else { format!("{}/{scope}", self.name) }
     }
 }
 

@@ -16,8 +16,7 @@ use super::{
     AuthSlot, AuthStep, BearerToken, CREDENTIAL_TTL, Credential, CredentialStore, FailureKind, Grant, Host, Issue,
     Realm, RegistryReply, RegistryTransport, Rejection, RepositoryNames, RequestError, ResolveError, SendError,
 };
-use crate::http::{PrivateAccess, UrlOrigin, password_header, quotable};
-use crate::system::clock;
+use crate::http::{PrivateAccess, UrlOrigin, password_header, quotable, server_time};
 use crate::text::escape;
 
 /// Largest response of a token server, in bytes.
@@ -154,7 +153,7 @@ impl TokenServer<'_> {
         if redirect_access.is_some() {
             return interpret(&send().await.map_err(ResolveError::from)?, host, &origin);
         }
-        match transport.with_retry(host, &origin, send).await {
+        match transport.with_retry(host, &origin.to_string(), &origin, send).await {
             Ok(reply) => interpret(&reply, host, &origin),
             Err(RequestError::Status(error)) if error.kind != FailureKind::RateLimited => {
                 Ok(TokenAnswer::Refused(error))
@@ -217,7 +216,7 @@ fn interpret(reply: &RegistryReply, host: &Host, origin: &UrlOrigin) -> Result<T
     let status = reply.status.as_u16();
     let error = |kind| ResolveError::new(kind, format!("{server} returned {status}"));
     Ok(match status {
-        200 => match BearerToken::parse(&reply.body, clock::now()) {
+        200 => match BearerToken::parse(&reply.body, server_time(&reply.headers)) {
             Some(token) => TokenAnswer::Token(token),
             None => {
                 let message = format!("{server} returned no valid token");

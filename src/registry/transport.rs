@@ -1,7 +1,8 @@
-//! Requests to one registry host under its limits: permits, timeouts, retries, circuit breaker, counters.
+//! Requests to one registry host under its limits: permits, timeouts, retries, circuit breakers, counters.
 //!
 //! Nothing here interprets a response beyond its status.
 
+use std::pin::pin;
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -10,10 +11,9 @@ use reqwest::header::HeaderMap;
 
 use super::{FailureKind, Host, ResolveError};
 use crate::http::{
-    ATTEMPTS, AttemptOutcome, BreakerCause, CircuitOpen, ErrorScope, HttpClient, HttpError, HttpLimits,
-    LargeBodyPermit, UrlOrigin, is_retryable, retry_after,
+    AttemptOutcome, BreakerCause, CircuitOpen, ErrorScope, HttpClient, HttpError, LargeBodyPermit, RequestFailure,
+    RequestPermit, UrlOrigin, is_overload, is_retryable, retry_after,
 };
-use crate::system::clock;
 use crate::system::lock;
 
 /// Number of requests sent to registries, and bytes received.
@@ -70,7 +70,10 @@ impl From<SendError> for ResolveError {
 /// Failure of a request after all attempts.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum RequestError {
-    /// No response, or a rule forbids the request.
+    /// Concerns this request only, such as one that a rule forbids.
+    #[error(transparent)]
+    Request(ResolveError),
+    /// No response.
     #[error(transparent)]
     NoResponse(ResolveError),
     /// The last response was a retryable status.
@@ -80,9 +83,23 @@ pub(super) enum RequestError {
 
 impl From<RequestError> for ResolveError {
     fn from(error: RequestError) -> Self {
-        let (RequestError::NoResponse(error) | RequestError::Status(error)) = error;
+        let (RequestError::Request(error) | RequestError::NoResponse(error) | RequestError::Status(error)) = error;
         error
     }
+}
+
+/// One attempt of a request.
+#[derive(Clone, Copy)]
+struct SentAttempt<'a> {
+    host: &'a Host,
+    /// The repository or token server that fails by itself.
+    scope: &'a str,
+    /// When the first attempt started.
+    started: Duration,
+    /// When this attempt was sent.
+    sent: Duration,
+    /// Number of the attempt, from 1.
+    number: usize,
 }
 
 impl RegistryTransport {
@@ -90,98 +107,157 @@ impl RegistryTransport {
         Self { http, counts: Mutex::default() }
     }
 
-    /// Sends with at most 3 attempts under the limits of `host`. `origin` is named in the error of a timeout.
+    /// Sends with at most 3 attempts under the limits of `host` and of `scope`, the repository or token server that fails
+    /// by itself. `origin` is named in the error of a timeout.
     ///
     /// # Errors
-    /// If no attempt got a response other than 408, 429 and server errors, or the circuit breaker is open.
+    /// If no attempt got a response other than 408, 429 and server errors, or a circuit breaker is open.
     pub(super) async fn with_retry<F: Future<Output = Result<RegistryReply, SendError>>>(
         &self,
         host: &Host,
+        scope: &str,
         origin: &UrlOrigin,
         send: impl Fn() -> F,
     ) -> Result<RegistryReply, RequestError> {
-        let HttpLimits { throttle, request, .. } = self.http.limits;
-        let send = &send;
+        let (send, started) = (&send, self.http.now());
         let attempt = |number| async move {
-            let permit = host.limiter.acquire(throttle, || self.http.now()).await;
-            let _permit = match permit {
+            let mut permit = match host.limiter.acquire(scope, || self.http.now()).await {
                 Ok(permit) => permit,
-                Err(open) => return AttemptOutcome::Failed(RequestError::NoResponse(self.skipped(host, open))),
+                Err(open) => return AttemptOutcome::Failed(RequestError::Request(self.skipped(host, scope, open))),
             };
             if number > 1 {
                 self.counters().retries += 1;
             }
-            let sent = tokio::time::timeout(request, send()).await;
-            let sent = sent.unwrap_or_else(|_| Err(HttpError::timeout(origin, request).into()));
-            self.evaluate(host, sent, number)
+            let attempt = SentAttempt { host, scope, started, sent: self.http.now(), number };
+            let limit = self.http.limits.request;
+            let reply = async {
+                let reply = tokio::time::timeout(limit, send()).await;
+                reply.unwrap_or_else(|_| Err(HttpError::timeout(origin, limit).into()))
+            };
+            let reply = self.watch(attempt, &mut permit, reply).await;
+            self.evaluate(attempt, reply)
         };
-        self.http.with_retry(attempt).await
+        let result = self.http.with_retry(attempt).await;
+        if let Err(RequestError::NoResponse(error) | RequestError::Status(error)) = &result {
+            host.limiter.record_failure(scope, &RequestFailure { error, started }, self.http.now());
+        }
+        result
+    }
+
+    /// Waits for the reply to an attempt. While there is none, finds out whether only this request hangs or the host is
+    /// silent.
+    async fn watch(
+        &self,
+        attempt: SentAttempt<'_>,
+        permit: &mut RequestPermit<'_, ResolveError>,
+        reply: impl Future<Output = Result<RegistryReply, SendError>>,
+    ) -> Result<RegistryReply, SendError> {
+        let SentAttempt { host, scope, .. } = attempt;
+        let watchdog = async {
+            self.ping_due(attempt, permit).await;
+            // The host is asked once, so the second wait does not end.
+            tokio::join!(self.ping(host), self.ping_due(attempt, permit));
+        };
+        let silenced = pin!(host.limiter.silenced(|| self.http.now()));
+        tokio::select! {
+            biased;
+            reply = reply => reply,
+            open = silenced => Err(self.skipped(host, scope, open).into()),
+            () = watchdog => std::future::pending().await,
+        }
+    }
+
+    /// Waits until the host is to be asked for a sign of life.
+    async fn ping_due(&self, attempt: SentAttempt<'_>, permit: &mut RequestPermit<'_, ResolveError>) {
+        loop {
+            tokio::time::sleep(self.http.limits.slow).await;
+            if attempt.host.limiter.needs_ping(permit, attempt.sent, self.http.now()) {
+                return;
+            }
+        }
+    }
+
+    /// Asks the host for a sign of life; any response is one.
+    async fn ping(&self, host: &Host) {
+        let (sent, mut url) = (self.http.now(), host.base.clone());
+        url.set_path("/v2/");
+        let access = self.http.access(&host.origin);
+        let Ok(route) = self.http.route(&url, &host.origin, access, None).await else { return };
+        if let Ok(response) = self.http.send(route.client.get(url), &host.origin).await {
+            tracing::debug!("ping {} {}", host.origin, response.status().as_u16());
+            host.limiter.record_answer(sent, self.http.now());
+        }
     }
 
     /// Decides whether another attempt is worthwhile, and informs the limiter.
     fn evaluate(
         &self,
-        host: &Host,
-        sent: Result<RegistryReply, SendError>,
-        attempt: usize,
+        attempt: SentAttempt<'_>,
+        reply: Result<RegistryReply, SendError>,
     ) -> AttemptOutcome<RegistryReply, RequestError> {
-        let now = self.http.now();
-        match sent {
-            Ok(reply) if is_retryable(reply.status) => {
-                let after = retry_after(&reply.headers, clock::now());
-                let error = status_error(host, reply.status, after, attempt);
-                match after {
-                    Some(wait) if wait > self.http.limits.retry_after && !reply.is_foreign => {
-                        host.limiter.open_for(wait, &error, now);
-                        return AttemptOutcome::Failed(RequestError::Status(error));
-                    }
-                    // The server of a redirect speaks for itself only.
-                    Some(wait) if wait <= self.http.limits.retry_after && attempt < ATTEMPTS => {
-                        if !reply.is_foreign {
-                            host.limiter.pause(wait, now);
-                        }
-                    }
-                    None if attempt < ATTEMPTS => {}
-                    _ => host.limiter.record_failure(&error, now),
-                }
-                AttemptOutcome::Retry { error: RequestError::Status(error), after }
+        let SentAttempt { host, scope, started, sent, number } = attempt;
+        let (limiter, now) = (&host.limiter, self.http.now());
+        let reply = match reply {
+            Ok(reply) => reply,
+            Err(error) => return self.evaluate_error(attempt, error),
+        };
+        // The server of a redirect speaks for itself only.
+        let is_ours = !reply.is_foreign;
+        if is_ours {
+            limiter.record_answer(sent, now);
+        }
+        if !is_retryable(reply.status) {
+            limiter.record_success(scope, is_ours.then_some(&reply.headers), now);
+            return AttemptOutcome::Done(reply);
+        }
+        let after = retry_after(&reply.headers);
+        let error = status_error(host, reply.status, after, number);
+        let is_shed = is_ours && is_overload(reply.status) && limiter.record_overload(scope, started, sent, now);
+        match after {
+            Some(wait) if is_ours && wait > self.http.limits.retry_after => {
+                limiter.open_for(scope, wait, &RequestFailure { error: &error, started }, now);
             }
-            Ok(reply) => {
-                if !reply.is_foreign {
-                    host.limiter.record_success(&reply.headers);
-                }
-                AttemptOutcome::Done(reply)
-            }
-            Err(SendError::Rule(error)) => AttemptOutcome::Failed(RequestError::NoResponse(error)),
-            Err(SendError::Http(error)) => {
-                let scope = error.scope();
-                let error = ResolveError::from(error);
-                if scope == ErrorScope::Host || (scope == ErrorScope::Transient && attempt == ATTEMPTS) {
-                    host.limiter.record_failure(&error, now);
-                }
-                let error = RequestError::NoResponse(error);
-                match scope {
-                    ErrorScope::Transient => AttemptOutcome::Retry { error, after: None },
-                    ErrorScope::Host | ErrorScope::Request => AttemptOutcome::Failed(error),
-                }
-            }
+            Some(wait) if is_ours => limiter.pause(scope, wait, sent, now),
+            None if is_shed => return AttemptOutcome::Postponed(RequestError::Status(error)),
+            _ => {}
+        }
+        AttemptOutcome::Retry { error: RequestError::Status(error), after }
+    }
+
+    /// Decides whether another attempt is worthwhile after an error.
+    fn evaluate_error(
+        &self,
+        attempt: SentAttempt<'_>,
+        error: SendError,
+    ) -> AttemptOutcome<RegistryReply, RequestError> {
+        let error = match error {
+            SendError::Http(error) => error,
+            SendError::Rule(error) => return AttemptOutcome::Failed(RequestError::Request(error)),
+        };
+        let (scope, is_timeout) = (error.scope(), matches!(error, HttpError::Timeout { .. }));
+        let error = ResolveError::from(error);
+        if is_timeout {
+            attempt.host.limiter.check_silence(&error, attempt.sent, self.http.now());
+        }
+        match scope {
+            ErrorScope::Transient => AttemptOutcome::Retry { error: RequestError::NoResponse(error), after: None },
+            ErrorScope::Host => AttemptOutcome::Failed(RequestError::NoResponse(error)),
+            ErrorScope::Request => AttemptOutcome::Failed(RequestError::Request(error)),
         }
     }
 
-    /// Creates the error of a request that was not sent because the circuit breaker is open.
-    fn skipped(&self, host: &Host, open: CircuitOpen<ResolveError>) -> ResolveError {
-        let CircuitOpen { cause, error, until } = open;
+    /// Creates the error of a request that was not sent because a circuit breaker is open.
+    fn skipped(&self, host: &Host, scope: &str, open: CircuitOpen<ResolveError>) -> ResolveError {
+        let CircuitOpen { cause, is_host, error, until } = open;
         let wait = Duration::from_secs(until.saturating_sub(self.http.now()).as_secs_f64().ceil() as u64);
-        let message = match cause {
-            BreakerCause::Failures => {
-                format!("request to `{}` skipped: it keeps failing (first: {})", host.name, error.message)
-            }
-            BreakerCause::RetryAfter => {
-                format!("request to `{}` skipped: {} and asked to wait {} s", host.name, error.message, wait.as_secs())
-            }
+        let object = if is_host { host.name.to_string() } else { host.scope_name(scope) };
+        let reason = match cause {
+            BreakerCause::Failures => format!("it keeps failing (first: {})", error.message),
+            BreakerCause::RetryAfter => format!("{} and asked to wait {} s", error.message, wait.as_secs()),
+            BreakerCause::Silence => format!("it does not answer (first: {})", error.message),
         };
         let retry_after = (cause == BreakerCause::RetryAfter).then_some(wait);
-        ResolveError { message, retry_after, ..error }
+        ResolveError { message: format!("request to `{object}` skipped: {reason}"), retry_after, ..error }
     }
 
     /// Returns the counters; never keep them locked while waiting.
@@ -220,7 +296,7 @@ fn status_error(host: &Host, status: StatusCode, after: Option<Duration>, attemp
     let kind = if is_limited { FailureKind::RateLimited } else { FailureKind::Network };
     let attempts = if attempt == 1 { String::new() } else { format!(" ({attempt} attempts)") };
     let advice = |wait: Duration| format!("wait {} s before the next pass, as the registry requests", wait.as_secs());
-    let help = after.filter(|_| is_limited).map(advice);
+    let help = after.filter(|wait| is_limited && !wait.is_zero()).map(advice);
     ResolveError {
         help,
         retry_after: after,

@@ -7,8 +7,10 @@ mod helpers;
 mod http2;
 mod later;
 mod lies;
+mod load;
 mod logins;
 mod memory;
+mod nginx;
 mod platforms;
 mod proxy;
 mod reach;
@@ -45,6 +47,7 @@ pub(crate) fn fast() -> HttpLimits {
         retry_after: Duration::from_secs(2),
         backoff: Duration::from_millis(1),
         throttle: Duration::from_millis(1),
+        slow: Duration::from_secs(1),
     }
 }
 

@@ -25,7 +25,7 @@ use crate::http::{
     Authority, ErrorScope, HttpClient, HttpConfig, HttpError, HttpLimits, Proxies, UrlOrigin, challenge, is_retryable,
     password_header, retry_after,
 };
-use crate::system::clock::{self, Stopwatch};
+use crate::system::clock::Stopwatch;
 use crate::system::environment;
 use crate::system::lock;
 use crate::system::thread;
@@ -301,7 +301,7 @@ impl Endpoint {
             status: response.status(),
             schemes,
             location: headers.get(LOCATION).and_then(text),
-            after: retry_after(headers, clock::now()),
+            after: retry_after(headers),
             page: String::new(),
         }
     }

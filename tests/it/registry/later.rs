@@ -58,7 +58,7 @@ fn a_long_retry_after_opens_the_circuit_breaker_at_once() {
     for error in found.iter().map(|found| found.as_ref().unwrap_err()) {
         assert_eq!((error.kind, error.retry_after), (FailureKind::RateLimited, Some(Duration::from_secs(3600))));
     }
-    let message = format!("request to `{0}` skipped: `{0}` returned 429 and asked to wait 3600 s", fake.host());
+    let message = format!("request to `{0}/a` skipped: `{0}` returned 429 and asked to wait 3600 s", fake.host());
     assert_eq!(found[49].as_ref().unwrap_err().message, message);
     // No more than were in flight.
     assert!(fake.counts().head <= 4, "{:?}", fake.counts());
@@ -106,7 +106,7 @@ fn a_transient_failure_is_retried() {
 }
 
 #[test]
-fn a_host_that_keeps_failing_is_skipped_and_the_first_failure_is_named() {
+fn a_repository_that_keeps_failing_is_skipped_and_the_first_failure_is_named() {
     let (fake, good) = (FakeRegistry::start(), FakeRegistry::start());
     fake.fail("/manifests/", 502);
     good.push("a", "t", &Image::new(1));
@@ -117,7 +117,7 @@ fn a_host_that_keeps_failing_is_skipped_and_the_first_failure_is_named() {
     // Five requests of three attempts each, and none after that.
     assert_eq!(fake.counts().head, 15);
     assert_eq!(errors[0], format!("`{}` returned 502 (3 attempts)", fake.host()));
-    assert_eq!(errors[19], format!("request to `{}` skipped: it keeps failing (first: {})", fake.host(), errors[0]));
+    assert_eq!(errors[19], format!("request to `{}/a` skipped: it keeps failing (first: {})", fake.host(), errors[0]));
     run(registry.digest(&image(&format!("{}/a:t", good.host())))).unwrap();
 }
 
