@@ -202,6 +202,9 @@ pub trait Clock {
     /// Sleeps.
     fn sleep(&self, duration: Duration) -> impl Future<Output = ()>;
 
+    /// Runs `work` for at most `limit`; `None` if it takes longer.
+    fn within<T>(&self, limit: Duration, work: impl Future<Output = T>) -> impl Future<Output = Option<T>>;
+
     /// Returns a random number in `0.0..1.0`, for jitter.
     fn random(&self) -> f64;
 

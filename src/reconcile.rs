@@ -183,7 +183,7 @@ pub async fn reconcile<W: World>(world: &W, request: &Request) -> Result<Report,
         notes.append(&mut state.notes);
         facts = gather::gather(world, request, &mut snapshot, &state, facts).await?;
         let decision = decide::decide(request, &snapshot, &facts)?;
-        let diffs = image_diffs::compare_changes(world, request.resolve, &decision.changes, &facts.images).await;
+        let diffs = image_diffs::compare_changes(world, request.resolve, &decision.changes, &facts).await;
         let attempt = Attempt { request, snapshot: &snapshot, facts: &facts, decision: &decision, diffs: &diffs };
         let landed = match land::land(world, attempt).await? {
             LandResult::Landed(landed) => landed,

@@ -26,7 +26,7 @@ pub mod v1;
 
 use finding::RunResults;
 pub use pass::{FileRow, HookOutcome, HookRow, PassEnd, ProposalOutcome, ProposalRow, RemoteRow, Report, ReportError};
-pub use tag::{TagOutcome, TagRow};
+pub use tag::{Deferral, TagOutcome, TagRow};
 
 /// Output format of a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]

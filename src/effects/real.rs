@@ -368,6 +368,10 @@ impl Clock for RealWorld {
         tokio::time::sleep(duration).await;
     }
 
+    async fn within<T>(&self, limit: Duration, work: impl Future<Output = T>) -> Option<T> {
+        tokio::time::timeout(limit, work).await.ok()
+    }
+
     fn random(&self) -> f64 {
         fastrand::f64()
     }

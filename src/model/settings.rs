@@ -21,6 +21,7 @@ pub mod verify;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
@@ -52,6 +53,8 @@ pub struct Settings {
     pub git: GitSettings,
     /// `[import]`: defaults for stream files and tags.
     pub import: ImportSettings,
+    /// `budget` of `[import]`.
+    pub budget: Budget,
     /// `[registry."host"]`
     pub registries: BTreeMap<RegistryHost, RegistrySettings>,
     /// `[remote.name]`: other repositories whose tags are followed.
@@ -66,6 +69,16 @@ pub struct Settings {
     pub files: Vec<ReferencedFile>,
     /// The file named by `verify` of `[import]`, existing or not.
     pub trust_files: Vec<TrustFile>,
+}
+
+/// Time limit for resolving in one pass; 5 minutes by default.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Budget(pub Duration);
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self(Duration::from_secs(5 * 60))
+    }
 }
 
 /// Import settings; overridden by streams and tags.
@@ -107,8 +120,10 @@ fn settings(file: &Arc<SourceFile>, schedules: &mut Schedules) -> (Settings, Vec
         let help = "add `[publish.github]`, or use `ssh` or `openpgp` with a key";
         findings.report(&written.span, "`github` signs only commits of proposals on GitHub", help);
     }
+    let budget = import.budget.as_ref().and_then(|text| findings.accept(&text.span, duration::parse(&text.value)));
     let settings = Settings {
         git,
+        budget: budget.map(Budget).unwrap_or_default(),
         import: import.overlay(&ImportSettings::default(), schedules, &mut findings),
         registries: registry::registries(&table.registry, &mut findings),
         remotes: remote::remotes(&table.remote, &incomplete, &mut findings),

@@ -6,7 +6,7 @@
 
 pub mod memory;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -36,6 +36,8 @@ const CLAIMS: &str = "claim";
 const SCHEDULE: &str = "schedule.json";
 /// Directory of the same for shards.
 const SHARDS: &str = "schedule";
+/// File with deferred tags.
+const DEFERRED: &str = "deferred.json";
 /// Files of the memory of tags.
 const SIGHTED: &str = "seen.json";
 const LANDED: &str = "landed.json";
@@ -80,6 +82,8 @@ pub struct State {
     pub schedule: Option<ScheduleState>,
     /// The state of `--due` for each shard. All shards are of the same split.
     pub shards: BTreeMap<Shard, ScheduleState>,
+    /// Tags that the budget of a pass did not suffice for; the next pass resolves them first.
+    pub deferred: BTreeSet<TagId>,
     /// The memory of tags.
     pub memory: TagMemory,
     /// Files unknown to this version, by path: a newer version's, kept as they are.
@@ -138,6 +142,7 @@ impl State {
         files.extend(named_files(CLAIMS, &self.claims));
         files.extend(named_files(SHARDS, &self.shards));
         files.extend(self.schedule.as_ref().map(|schedule| (SCHEDULE.to_owned(), json(schedule))));
+        files.extend((!self.deferred.is_empty()).then(|| (DEFERRED.to_owned(), json(&self.deferred))));
         files.extend(memory_file(SIGHTED, &self.memory.seen));
         files.extend(memory_file(LANDED, &self.memory.landed));
         files.extend(memory_file(TAKEN_BACK, &self.memory.reverted));
@@ -163,6 +168,7 @@ impl State {
     fn read_file(&mut self, path: &str, bytes: &[u8]) -> Result<bool, StateFlaw> {
         match path {
             SCHEDULE => self.schedule = Some(serde_json::from_slice(bytes)?),
+            DEFERRED => self.deferred = serde_json::from_slice(bytes)?,
             SIGHTED => self.memory.seen = serde_json::from_slice(bytes)?,
             LANDED => self.memory.landed = serde_json::from_slice(bytes)?,
             TAKEN_BACK => self.memory.reverted = serde_json::from_slice(bytes)?,
@@ -259,7 +265,7 @@ fn json<T: Serialize>(value: &T) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
-    use proptest::collection::btree_map;
+    use proptest::collection::{btree_map, btree_set};
     use proptest::option;
     use proptest::prelude::{ProptestConfig, Strategy, any, proptest};
 
@@ -283,14 +289,16 @@ mod tests {
             btree_map(any::<String>(), claim, 0..3),
             option::of(schedule.clone()),
             btree_map(shard, schedule, 0..3),
+            btree_set(sample::any_tag(), 0..3),
         )
-            .prop_map(|(seen, tried, begun, claims, schedule, shards)| State {
+            .prop_map(|(seen, tried, begun, claims, schedule, shards, deferred)| State {
                 seen,
                 attempted_locks: tried,
                 run_counts: begun,
                 claims,
                 schedule,
                 shards,
+                deferred,
                 memory: TagMemory::default(),
                 unknown: RootFiles::new(),
             })
@@ -305,6 +313,7 @@ mod tests {
             attempted_locks: BTreeMap::new(),
             run_counts: [("rollout".to_owned(), [("python:3.12".parse().unwrap(), 3)].into())].into(),
             claims: [("Team A/x".to_owned(), HookClaim { owner, until: time })].into(),
+            deferred: ["python:3.13".parse().unwrap()].into(),
             memory: TagMemory::default(),
             schedule: Some(ScheduleState { last: time, retry: vec!["python:3.12".parse().unwrap()] }),
             shards: [("3/8".parse().unwrap(), ScheduleState { last: time, retry: Vec::new() })].into(),
@@ -326,6 +335,10 @@ mod tests {
           },
           "until": "2026-11-24T03:00:00Z"
         }
+        == deferred.json
+        [
+          "python:3.13"
+        ]
         == hook/rollout.lock
         # Pinned by pinstream. Review it; don't edit it. Conflict? Run: pinstream update
         version = 1

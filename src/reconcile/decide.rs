@@ -59,7 +59,8 @@ fn carry_open_proposals(
     let is_undecided = |id: &TagId| {
         let held = decision.held.get(id);
         let is_soaking = held.is_some_and(|held| matches!(held.reason, HoldReason::Soaking { .. }));
-        !facts.selected.contains(id) || decision.failures.contains_key(id) || is_soaking
+        let is_unresolved = decision.failures.contains_key(id) || facts.deferred.contains(id);
+        !facts.selected.contains(id) || is_unresolved || is_soaking
     };
     let next = decision.lock(&root.lock).clone();
     let proposed = facts.open_branches.values().filter_map(OpenBranch::proposed);

@@ -18,6 +18,7 @@ use crate::proposal::groups::{changed_tags, overlay};
 use crate::report::ProposalRow;
 
 use super::decision::{Decision, Failures};
+use super::gather::deadline::Deadline;
 use super::gather::images::ImageCache;
 use super::gather::open_branches::OpenBranches;
 use super::gather::queries::QueryPlan;
@@ -42,6 +43,8 @@ pub struct Facts {
     pub tag_lists: TagLists,
     /// Locks of other repositories.
     pub remote_locks: RemoteLocks,
+    /// End of the pass's budget.
+    pub deadline: Deadline,
 
     /// Time of the attempt.
     pub now: Timestamp,
@@ -53,6 +56,10 @@ pub struct Facts {
     pub truncated: Vec<TruncatedDiscovery>,
     /// Results of resolving, including those that are still valid from the previous attempt.
     pub resolutions: Resolutions,
+    /// Selected tags that the budget did not suffice for, and those that follow one.
+    pub deferred: BTreeSet<TagId>,
+    /// Repositories whose tag lists the budget did not suffice for.
+    pub unlisted: BTreeSet<Repository>,
     /// Held updates that are still valid from the previous attempt.
     pub known_held: BTreeMap<TagId, HeldUpdate>,
     /// Candidates that people reverted, according to the history; `None` if there is no history.
@@ -76,6 +83,7 @@ pub struct PreviousAttempt {
     /// Candidates of tags without a pin.
     without_pin: BTreeMap<TagId, Candidate>,
     failures: Failures,
+    deferred: BTreeSet<TagId>,
     held: BTreeMap<TagId, HeldUpdate>,
     /// Proposals that it created or updated.
     pub proposals: Vec<ProposalRow>,
@@ -86,6 +94,8 @@ pub struct PreviousAttempt {
 pub struct KnownFacts {
     /// Candidates and failures.
     pub resolutions: Resolutions,
+    /// Tags that the budget did not suffice for.
+    pub deferred: BTreeSet<TagId>,
     /// Held updates.
     pub held: BTreeMap<TagId, HeldUpdate>,
 }
@@ -108,14 +118,15 @@ impl Facts {
         if self.routes == *routes {
             return self;
         }
-        let (definitions, previous) = (self.definitions, self.previous.map(PreviousAttempt::without_answers));
-        Self { routes: routes.clone(), definitions, previous, ..Self::default() }
+        let (definitions, deadline) = (self.definitions, self.deadline);
+        let previous = self.previous.map(PreviousAttempt::without_answers);
+        Self { routes: routes.clone(), definitions, previous, deadline, ..Self::default() }
     }
 
     /// Keeps what remains valid after a rejected push.
     #[must_use]
     pub fn after_rejection(self, snapshot: Snapshot, decision: Decision, rejection: RejectedPush) -> Self {
-        let Self { routes, images, tag_lists, remote_locks, selected, resolutions, .. } = self;
+        let Self { routes, images, tag_lists, remote_locks, deadline, selected, resolutions, deferred, .. } = self;
         let Snapshot { root, fingerprint, .. } = snapshot;
         let without_pin = without_pin(&root, &resolutions);
         let next = decision.lock(&root.lock);
@@ -123,7 +134,8 @@ impl Facts {
         let Decision { failures, held, .. } = decision;
         let Root { lock: base, settings, definitions } = root;
         let RejectedPush { in_doubt, proposals, .. } = rejection;
-        let previous = PreviousAttempt { base, in_doubt, fingerprint, settled, without_pin, failures, held, proposals };
+        let previous =
+            PreviousAttempt { base, in_doubt, fingerprint, settled, without_pin, failures, deferred, held, proposals };
         Self {
             definitions: Some(CachedDefinitions { fingerprint, settings, definitions }),
             previous: Some(previous),
@@ -131,6 +143,7 @@ impl Facts {
             images,
             tag_lists,
             remote_locks,
+            deadline,
             ..Self::default()
         }
     }
@@ -161,6 +174,7 @@ impl Facts {
         let held = previous.held.iter().filter(|(id, _)| is_valid(id));
         let known = KnownFacts {
             resolutions: candidates.chain(failures).collect(),
+            deferred: previous.deferred.iter().filter(|id| is_valid(id)).cloned().collect(),
             held: held.map(|(id, held)| (id.clone(), held.clone())).collect(),
         };
         (plan, known)
@@ -191,8 +205,8 @@ fn without_pin(root: &Root, resolutions: &Resolutions) -> BTreeMap<TagId, Candid
 impl PreviousAttempt {
     /// Drops everything that depends on answers of registries and remotes.
     fn without_answers(self) -> Self {
-        let (settled, without_pin, failures, held) = Default::default();
-        Self { settled, without_pin, failures, held, ..self }
+        let (settled, without_pin, failures, deferred, held) = Default::default();
+        Self { settled, without_pin, failures, deferred, held, ..self }
     }
 
     /// Returns the lock before the push whose outcome was unknown, if `next` shows that it landed: nothing of `is_ours` is

@@ -1,5 +1,6 @@
 //! Second step: queries registries, other repositories, the history, proposal branches and target files. Decides nothing.
 
+pub mod deadline;
 pub mod images;
 pub mod open_branches;
 pub mod queries;
@@ -12,6 +13,7 @@ pub mod tag_lists;
 use crate::effects::World;
 use crate::git::RootFiles;
 use crate::model::adoption::AdoptionPolicy;
+use crate::model::image::TagId;
 use crate::model::root::Root;
 use crate::model::stream::{Discovery, discover};
 use crate::signature::Trust;
@@ -20,6 +22,7 @@ use super::facts::Facts;
 use super::load::Snapshot;
 use super::state_store::StateStore;
 use super::{PassError, Request, Resolve, shard_filter, target_files};
+use deadline::Deadline;
 use images::ImageCache;
 use queries::{Prerequisites, TagFilter};
 use remote_locks::RemoteLocks;
@@ -49,7 +52,10 @@ pub async fn gather<W: World>(
         now: facts.now,
     };
     let Prerequisites { repositories, remotes } = queries::prerequisites(&snapshot.root, &filter);
-    facts.tag_lists = tag_lists::read(world, repositories, std::mem::take(&mut facts.tag_lists)).await;
+    let deadline = facts.deadline.next_attempt(world, snapshot.root.settings.budget.0);
+    facts.deadline = deadline;
+    facts.tag_lists = tag_lists::read(world, &repositories, std::mem::take(&mut facts.tag_lists), deadline).await;
+    facts.unlisted = repositories.into_iter().filter(|one| !facts.tag_lists.contains_key(one)).collect();
     facts.remote_locks = remote_locks::read(world, &snapshot.root.settings, remotes, &facts.remote_locks).await;
     facts.truncated = expand(&mut snapshot.root, &facts.tag_lists);
     if let Some(only) = &request.only {
@@ -62,7 +68,19 @@ pub async fn gather<W: World>(
     let (plan, known) = facts.skip_known(snapshot, plan);
     let policy = AdoptionPolicy { now: facts.now, memory: &facts.memory };
     let resolver = Resolver { images: &facts.images, policy: &policy, trust: &snapshot.trust };
-    let mut resolutions = resolver.resolve(world, plan).await;
+    let plan = match state.state.deferred.is_empty() {
+        true => plan,
+        false => plan.with_first(&state.state.deferred, world.random()),
+    };
+    let mut unresolved = plan.tags();
+    unresolved.extend(plan.unlisted.iter().cloned());
+    let mut resolutions = resolver.resolve(world, plan, deadline).await;
+    unresolved.retain(|id| !resolutions.contains_key(id));
+    unresolved.extend(known.deferred);
+    if !unresolved.is_empty() {
+        let is_deferred = |id: &&TagId| unresolved.contains(shard_filter::origin(&snapshot.root, id).0);
+        facts.deferred = facts.selected.iter().filter(is_deferred).cloned().collect();
+    }
     resolutions.extend(known.resolutions);
     facts.reverted = reverted::find(world, snapshot, &resolutions, &policy).await?;
     facts.resolutions = resolutions;
@@ -103,11 +121,11 @@ pub async fn resolve_all<W: World>(
     world.prepare(&root.settings, authorities).map_err(PassError::Registries)?;
     let filter = TagFilter { resolve: Resolve::All, only: None, shard: None, schedule: None, now: world.now() };
     let Prerequisites { repositories, remotes } = queries::prerequisites(root, &filter);
-    let lists = tag_lists::read(world, repositories, TagLists::new()).await;
+    let lists = tag_lists::read(world, &repositories, TagLists::new(), Deadline::NONE).await;
     let locks = remote_locks::read(world, &root.settings, remotes, &RemoteLocks::default()).await;
     let plan = queries::plan(root, &filter, &lists, &locks);
     let resolver = Resolver { images: &ImageCache::default(), policy: &AdoptionPolicy::OFFLINE, trust };
-    let mut resolutions = resolver.resolve(world, plan).await;
+    let mut resolutions = resolver.resolve(world, plan, Deadline::NONE).await;
     for (id, resolution) in &mut resolutions {
         if let (Ok(Resolution::Candidate(candidate)), Some(tag)) = (resolution, root.definitions.tags.get(id))
             && candidate.hold_reason(&AdoptionPolicy::OFFLINE, id, tag, None).is_some()

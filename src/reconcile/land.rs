@@ -99,7 +99,7 @@ pub async fn land<W: World>(world: &W, attempt: Attempt<'_>) -> Result<LandResul
     let is_ours = |id: &_| super::shard_filter::contains(root, request.shard, id);
     if let Some(base) = in_doubt.and_then(|previous| previous.base_of_unknown_push(next, is_ours)) {
         landed.changes = diff::changes(&base, next);
-        landed.diffs = image_diffs::compare(world, &landed.changes, &facts.images).await;
+        landed.diffs = image_diffs::compare(world, &landed.changes, &facts.images, facts.deadline.with_grace()).await;
         landed.late_base = Some(base);
     }
     Ok(LandResult::Landed(Box::new(landed)))

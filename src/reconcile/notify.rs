@@ -10,6 +10,7 @@ mod pending;
 mod run;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use crate::effects::World;
 use crate::git::CommitId;
@@ -17,6 +18,7 @@ use crate::model::root::Root;
 use crate::model::settings::Hook;
 use crate::report::{HookOutcome, HookRow, Report};
 
+use super::gather::deadline::Deadline;
 use super::gather::images::ImageCache;
 use super::load::Snapshot;
 use super::retry::Retry;
@@ -26,6 +28,8 @@ use pending::{Pending, pending};
 
 /// Number of runs of one hook in a pass, for changes that land meanwhile.
 const RUNS_MAX: usize = 8;
+/// Time for comparing the images of pending changes.
+const COMPARISON: Duration = Duration::from_secs(10);
 
 /// The root at the branch tip.
 #[derive(Clone, Debug)]
@@ -110,7 +114,8 @@ impl<W: World> Notifier<'_, W> {
                 ended.insert(name);
                 continue;
             }
-            let diffs = image_diffs::compare(self.world, &one.changes, self.images).await;
+            let deadline = Deadline::NONE.next_attempt(self.world, COMPARISON);
+            let diffs = image_diffs::compare(self.world, &one.changes, self.images, deadline).await;
             // The claim covers one run, so it is taken right before it.
             if !self.claim(&one).await? {
                 retry.back_off(self.world, "the state ref moved").await?;

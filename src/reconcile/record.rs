@@ -11,7 +11,7 @@ use crate::model::state::memory::HistoryAccess;
 use crate::model::stream::Discovery;
 use crate::model::stream::discover::TruncatedDiscovery;
 use crate::report::exit::Exit;
-use crate::report::{FileRow, PassEnd, Report, ReportError, TagOutcome, TagRow};
+use crate::report::{Deferral, FileRow, PassEnd, Report, ReportError, TagOutcome, TagRow};
 
 use super::land::Landed;
 use super::state_store::{DueRecord, PassRecord, StateStore};
@@ -68,7 +68,7 @@ pub async fn record<W: World>(
     let due = is_whole.then(|| DueRecord {
         shard: request.shard,
         now: facts.now,
-        failed: decision.failures.keys().cloned().collect(),
+        failed: decision.failures.keys().chain(&facts.deferred).cloned().collect(),
     });
     let is_ours = |id: &TagId| shard_filter::contains(root, request.shard, id);
     // A follower of another shard's tag may have been soaking for other shards meanwhile.
@@ -83,6 +83,8 @@ pub async fn record<W: World>(
         reverted: reverted.map(|(id, digest)| (id.clone(), digest.clone())).collect(),
         is_resolved: &is_resolved,
         soaking: soaking(&decision.held, is_ours),
+        deferred: &facts.deferred,
+        is_waiting: &|id| root.definitions.tags.contains_key(id) && !facts.selected.contains(id),
         now: facts.now,
     };
     let error = state.record(world, &record).await.err()?;
@@ -110,6 +112,8 @@ fn rows(attempt: Attempt<'_>, landed: &Landed) -> Vec<TagRow> {
         let mut row = TagRow::new(id, tag, new, change.as_ref(), outcome);
         if is_refreshed(&row, old, new) {
             row.outcome = TagOutcome::Refreshed;
+        } else if row.outcome == TagOutcome::Unchanged && facts.deferred.contains(id) {
+            row.outcome = TagOutcome::Deferred(Deferral::Budget);
         }
         rows.push(row);
     }
@@ -157,7 +161,11 @@ fn failed_discoveries<'a>(attempt: Attempt<'a>) -> impl Iterator<Item = ReportEr
         false => definitions.tags.iter().filter(|(_, tag)| tag.discovered).map(|(id, _)| &id.stream).collect(),
     };
     let failed = move |(stream, discovery): (&StreamName, &Discovery)| {
-        let error = facts.tag_lists.get(&discovery.repository)?.as_ref().err()?;
+        let error = match facts.tag_lists.get(&discovery.repository) {
+            Some(list) => list.as_ref().err()?.to_string(),
+            None if facts.unlisted.contains(&discovery.repository) => "the budget of the pass is spent".to_owned(),
+            None => return None,
+        };
         (!with_tags.contains(stream)).then(|| ReportError {
             exit: Exit::Partial,
             message: format!("cannot discover the tags of `{stream}`: {error}"),

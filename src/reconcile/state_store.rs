@@ -45,6 +45,10 @@ pub struct PassRecord<'a> {
     pub is_resolved: &'a dyn Fn(&TagId) -> bool,
     /// The digests that are soaking.
     pub soaking: BTreeMap<TagId, Digest>,
+    /// The tags that the budget did not suffice for.
+    pub deferred: &'a BTreeSet<TagId>,
+    /// Tells the deferred tags of earlier passes that are still waiting.
+    pub is_waiting: &'a dyn Fn(&TagId) -> bool,
     /// Time of the pass.
     pub now: Timestamp,
 }
@@ -56,7 +60,7 @@ pub struct DueRecord {
     pub shard: Option<Shard>,
     /// Time at which the schedules were evaluated.
     pub now: Timestamp,
-    /// The tags that failed, which stay due.
+    /// The tags that failed or were deferred, which stay due.
     pub failed: BTreeSet<TagId>,
 }
 
@@ -142,14 +146,15 @@ impl StateStore {
         self.replace(world, State { memory, ..self.state.clone() }).await
     }
 
-    /// Writes the results of a pass: schedule times and failed tags, soaking digests, landed and reverted changes.
+    /// Writes the results of a pass: schedule times, failed and deferred tags, soaking digests, landed and reverted changes.
     ///
     /// # Errors
     /// A Git failure, or [`PassError::Contention`].
     pub async fn record<W: World>(&mut self, world: &W, record: &PassRecord<'_>) -> Result<(), PassError> {
-        let PassRecord { due, landed, history, reverted, is_resolved, soaking, now } = record;
+        let PassRecord { due, landed, history, reverted, is_resolved, soaking, deferred, is_waiting, now } = record;
         let has_news = due.is_some() || landed.is_some() || !reverted.is_empty() || !soaking.is_empty();
-        if !has_news && self.state.memory.seen.is_empty() {
+        let is_deferring = !deferred.is_empty() || !self.state.deferred.is_empty();
+        if !has_news && !is_deferring && self.state.memory.seen.is_empty() {
             return Ok(());
         }
         let next = |state: &State| {
@@ -157,7 +162,9 @@ impl StateStore {
             if let Some((old, new, commit)) = landed {
                 memory = memory.after_landing(old, new, commit, *history);
             }
-            let next = State { memory, ..state.clone() };
+            let waiting = state.deferred.iter().filter(|id| is_waiting(id));
+            let deferred = waiting.chain(*deferred).cloned().collect();
+            let next = State { memory, deferred, ..state.clone() };
             match due {
                 Some(due) => next.with_schedule(due.shard, due.next(state.schedule_of(due.shard))),
                 None => next,

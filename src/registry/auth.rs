@@ -130,11 +130,13 @@ mod tests {
     use reqwest::header::WWW_AUTHENTICATE;
 
     use super::*;
+    use crate::http::HttpLimits;
     use crate::model::settings::RegistrySettings;
 
     /// The demand of a registry at `r.example` as text.
     fn demand(headers: &[&str]) -> String {
-        let host = Host::new(&"r.example".parse().unwrap(), &RegistrySettings::default()).unwrap();
+        let host =
+            Host::new(&"r.example".parse().unwrap(), &RegistrySettings::default(), &HttpLimits::default()).unwrap();
         let map = headers.iter().map(|text| (WWW_AUTHENTICATE, text.parse().unwrap())).collect();
         match AuthDemand::parse(&map, &host, &[]) {
             Err(error) => error.message,

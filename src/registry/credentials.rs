@@ -226,6 +226,7 @@ fn read_small(path: &Path) -> io::Result<Option<String>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http::HttpLimits;
     use crate::model::image::Repository;
     use crate::model::settings::RegistrySettings;
 
@@ -246,7 +247,7 @@ mod tests {
         let store = open(config).unwrap();
         let repository: Repository = image.parse().unwrap();
         let settings = RegistrySettings { plain_http, ..RegistrySettings::default() };
-        let host = Host::new(repository.registry(), &settings).unwrap();
+        let host = Host::new(repository.registry(), &settings, &HttpLimits::default()).unwrap();
         let found = store.candidates(&host, repository.path());
         assert_eq!(found.iter().map(|found| found.key.as_str()).collect::<Vec<_>>(), expected, "{image}");
     }
@@ -316,7 +317,8 @@ mod tests {
     #[tokio::test]
     async fn r06_a_broken_entry_is_skipped() {
         let store = open(r#"{"auths": {"quay.io/acme": {"auth": "!"}, "quay.io": {"auth": "dTpw"}}}"#).unwrap();
-        let host = Host::new(&"quay.io".parse().unwrap(), &RegistrySettings::default()).unwrap();
+        let host =
+            Host::new(&"quay.io".parse().unwrap(), &RegistrySettings::default(), &HttpLimits::default()).unwrap();
         let [broken, good] = store.candidates(&host, "acme/web").try_into().unwrap();
         assert!(store.get(&broken, Duration::ZERO).await.unwrap().is_none());
         let good = store.get(&good, Duration::ZERO).await.unwrap();

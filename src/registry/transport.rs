@@ -16,6 +16,9 @@ use crate::http::{
 };
 use crate::system::lock;
 
+/// Attempts of one request that do not count because the host sheds load.
+const POSTPONED_MAX: usize = 4;
+
 /// Number of requests sent to registries, and bytes received.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RequestCounts {
@@ -212,7 +215,8 @@ impl RegistryTransport {
         }
         let after = retry_after(&reply.headers);
         let error = status_error(host, reply.status, after, number);
-        let is_shed = is_ours && is_overload(reply.status) && limiter.record_overload(scope, started, sent, now);
+        let is_overload = is_ours && is_overload(reply.status);
+        let is_shed = is_overload && limiter.record_overload(scope, started, sent, now) && number <= POSTPONED_MAX;
         match after {
             Some(wait) if is_ours && wait > self.http.limits.retry_after => {
                 limiter.open_for(scope, wait, &RequestFailure { error: &error, started }, now);

@@ -4,10 +4,10 @@ use super::exit::Exit;
 use super::pass::{
     FileRow, HookOutcome, HookRow, PassEnd, ProposalOutcome, ProposalRow, RemoteRow, Report, ReportError,
 };
-use super::tag::{TagOutcome, TagRow};
+use super::tag::{Deferral, TagOutcome, TagRow};
 use super::v1::explanation::ExplanationV1;
 use super::v1::report::{ErrorV1, FileV1, HeldV1, HookV1, ProposalV1, RemoteV1, ReportSchema, ReportV1, TagV1};
-use super::v1::words::{EndV1, HookOutcomeV1, KindV1, OutcomeV1, ProposalOutcomeV1, SkipReasonV1};
+use super::v1::words::{DeferralV1, EndV1, HookOutcomeV1, KindV1, OutcomeV1, ProposalOutcomeV1, SkipReasonV1};
 use super::v1::{SideV1, encode};
 use crate::git::CommitId;
 use crate::hook::HookExit;
@@ -67,6 +67,7 @@ impl From<&TagRow> for TagV1 {
             explanation: row.explanation.as_deref().map(ExplanationV1::from),
             held: None,
             skipped: None,
+            deferred: None,
             error: None,
         };
         match &row.outcome {
@@ -77,6 +78,8 @@ impl From<&TagRow> for TagV1 {
             TagOutcome::Held(HeldUpdate { digest, reason: kept }) => {
                 tag.held = Some(HeldV1 { digest: digest.to_string(), reason: kept.to_string() });
             }
+            TagOutcome::Deferred(Deferral::Budget) => tag.deferred = Some(DeferralV1::Budget),
+            TagOutcome::Deferred(Deferral::Proposal) => tag.deferred = Some(DeferralV1::Proposal),
             TagOutcome::NotDue => tag.skipped = Some(SkipReasonV1::NotDue),
             TagOutcome::NotSelected => tag.skipped = Some(SkipReasonV1::NotSelected),
             _ => {}
@@ -124,7 +127,7 @@ impl From<&TagOutcome> for OutcomeV1 {
             TagOutcome::Unchanged => Self::Unchanged,
             TagOutcome::Updated => Self::Updated,
             TagOutcome::Proposed => Self::Proposed,
-            TagOutcome::Deferred => Self::Deferred,
+            TagOutcome::Deferred(_) => Self::Deferred,
             TagOutcome::Refreshed => Self::Refreshed,
             TagOutcome::Added => Self::Added,
             TagOutcome::Removed => Self::Removed,

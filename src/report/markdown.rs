@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use super::excerpt::{PAGE_MAX, excerpt};
 use super::finding::{Finding, FindingLocation, RunResults};
 use super::pass::{HookOutcome, ProposalRow, Report};
-use super::tag::{TagOutcome, TagRow};
+use super::tag::{Deferral, TagOutcome, TagRow};
 use super::text;
 use super::v1::words::{KindV1, word};
 use crate::image_diff::arrow;
@@ -23,8 +23,9 @@ const LINES_MAX: usize = 500;
 pub fn pass(command: &str, report: &Report) -> String {
     let mut page = MarkdownPage::new(command, &text::summary(report));
     page.warnings(&report.rows);
-    let is_change =
-        |row: &&TagRow| row.outcome.is_change() || matches!(row.outcome, TagOutcome::Proposed | TagOutcome::Deferred);
+    let is_proposal =
+        |outcome: &TagOutcome| matches!(outcome, TagOutcome::Proposed | TagOutcome::Deferred(Deferral::Proposal));
+    let is_change = |row: &&TagRow| row.outcome.is_change() || is_proposal(&row.outcome);
     let changes = report.rows.iter().filter(is_change).map(change_row);
     page.table(["tag", "outcome", "digest", "version", "change"], changes);
     page.table(["tag", "outcome", "reason", "help"], report.rows.iter().filter_map(reason_row));
@@ -90,13 +91,14 @@ fn change_row(row: &TagRow) -> [String; 5] {
     [markdown_code(&row.tag.to_string()), row.outcome.word(), digests, versions, change]
 }
 
-/// Returns the row of a tag that failed or is held back.
+/// Returns the row of a tag that failed, is held back or was not resolved in time.
 fn reason_row(row: &TagRow) -> Option<[String; 4]> {
     let (why, help) = match &row.outcome {
         TagOutcome::Failed(error) => {
             (format!("{}: {}", word(KindV1::from(error.kind)), error.message), error.help.as_deref())
         }
         TagOutcome::Held(update) => (format!("available: `{}`; {}", update.digest.short(), update.reason), None),
+        TagOutcome::Deferred(Deferral::Budget) => (row.outcome.skip_reason()?.to_owned(), None),
         _ => return None,
     };
     let tag = markdown_code(&row.tag.to_string());

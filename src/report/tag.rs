@@ -31,6 +31,15 @@ pub struct TagRow {
     pub explanation: Option<Arc<Explanation>>,
 }
 
+/// Reason why a tag is left for a later pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deferral {
+    /// The `budget` of the pass was spent before the tag was resolved.
+    Budget,
+    /// The change exceeded a limit or could not be proposed; the report has the reason.
+    Proposal,
+}
+
 /// Outcome of a tag in a pass.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TagOutcome {
@@ -40,8 +49,8 @@ pub enum TagOutcome {
     Updated,
     /// The change is proposed.
     Proposed,
-    /// The change exceeded a limit or could not be proposed; the report has the reason.
-    Deferred,
+    /// It is left for a later pass.
+    Deferred(Deferral),
     /// The digest is unchanged; other fields of the pin changed.
     Refreshed,
     /// The tag is new in the lock.
@@ -109,11 +118,12 @@ impl TagOutcome {
         word(OutcomeV1::from(self))
     }
 
-    /// Returns the reason why the tag was skipped.
+    /// Returns the reason why the tag was not resolved.
     pub fn skip_reason(&self) -> Option<&'static str> {
         match self {
             Self::NotDue => Some("not due"),
             Self::NotSelected => Some("not selected"),
+            Self::Deferred(Deferral::Budget) => Some("budget spent"),
             _ => None,
         }
     }
@@ -126,7 +136,7 @@ impl TagOutcome {
     pub(super) fn exit(&self) -> Exit {
         match self {
             Self::Failed(error) if matches!(error.kind, FailureKind::Refused | FailureKind::Integrity) => Exit::Refused,
-            Self::Failed(_) => Exit::Partial,
+            Self::Failed(_) | Self::Deferred(Deferral::Budget) => Exit::Partial,
             Self::Held(HeldUpdate { reason: HoldReason::BeyondAllow(_), .. }) => Exit::Refused,
             _ => Exit::Success,
         }

@@ -11,7 +11,7 @@ use super::exit::Exit;
 use super::finding::pass::add_report;
 use super::finding::{FindingLocation, RunResults};
 use super::pass::{HookOutcome, HookRow, PassEnd, Report};
-use super::tag::{TagOutcome, TagRow};
+use super::tag::{Deferral, TagOutcome, TagRow};
 use super::text::{self, RowFilter};
 use super::{OutputFormat, Render, json, markdown};
 use crate::hook::HookExit;
@@ -56,6 +56,8 @@ fn the_worst_row_picks_the_exit_code() {
     let hook = HookOutcome::Failed(HookExit::TimedOut);
     check(&[TagOutcome::Updated, TagOutcome::NotDue], &[HookOutcome::Running], Exit::Success);
     check(&[failed(FailureKind::Network)], &[], Exit::Partial);
+    check(&[TagOutcome::Deferred(Deferral::Budget)], &[], Exit::Partial);
+    check(&[TagOutcome::Deferred(Deferral::Proposal)], &[], Exit::Success);
     check(&[TagOutcome::Updated], std::slice::from_ref(&hook), Exit::HookFailed);
     check(&[failed(FailureKind::Tls)], &[hook], Exit::Partial);
     check(&[failed(FailureKind::Refused)], &[], Exit::Refused);
@@ -68,14 +70,32 @@ fn the_summary_counts_each_tag_once() {
     let row = report.rows[0].clone();
     let held =
         sample::hold_reasons().map(|kept| TagOutcome::Held(HeldUpdate { digest: sample::digest(9), reason: kept }));
-    let other = [TagOutcome::NotDue, TagOutcome::NotSelected, TagOutcome::Refreshed];
+    let deferred = [Deferral::Budget, Deferral::Proposal].map(TagOutcome::Deferred);
+    let other = [TagOutcome::NotDue, TagOutcome::NotSelected, TagOutcome::Refreshed].into_iter().chain(deferred);
     report.rows = held.into_iter().chain(other).map(|outcome| TagRow { outcome, ..row.clone() }).collect();
     report.end = PassEnd::Proposed;
     assert_eq!(
         text::summary(&report),
-        "1 refreshed, 3 held, 1 soaking, 1 ignored, 1 rejected, 1 reverted, 2 skipped; main is unchanged \
+        "2 deferred, 1 refreshed, 3 held, 1 soaking, 1 ignored, 1 rejected, 1 reverted, 2 skipped; main is unchanged \
          until proposals are merged"
     );
+}
+
+#[test]
+fn s04_every_format_shows_a_tag_that_the_budget_did_not_suffice_for() {
+    let mut report = sample::report();
+    report.rows[3].outcome = TagOutcome::Deferred(Deferral::Budget);
+    let output = ReconcileOutput(report);
+    for format in OutputFormat::value_variants() {
+        let shown = format.render(&output);
+        let reason = match format {
+            OutputFormat::Text => "deferred   python:3.11                030303030303  3.11.1       budget spent",
+            OutputFormat::Json => "\"deferred\": \"budget\"",
+            OutputFormat::Markdown => "| `python:3.11` | deferred | budget spent |",
+            _ => "was not resolved: the budget of the pass was spent",
+        };
+        assert!(shown.contains(reason), "{format:?}: {shown}");
+    }
 }
 
 #[test]

@@ -144,7 +144,7 @@ impl TextPage {
             TagOutcome::Updated | TagOutcome::Proposed | TagOutcome::Refreshed => Some(AnsiColor::Yellow),
             TagOutcome::Added => Some(AnsiColor::Green),
             TagOutcome::Removed => Some(AnsiColor::Magenta),
-            TagOutcome::Failed(_) | TagOutcome::Deferred => Some(AnsiColor::Red),
+            TagOutcome::Failed(_) | TagOutcome::Deferred(_) => Some(AnsiColor::Red),
             TagOutcome::Held(_) => Some(AnsiColor::Cyan),
             TagOutcome::Unchanged | TagOutcome::NotDue | TagOutcome::NotSelected => None,
         };

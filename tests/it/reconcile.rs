@@ -3,6 +3,7 @@
 mod abroad;
 mod adopted;
 mod bomb;
+mod budget;
 mod cache;
 mod chosen;
 mod crash;

@@ -475,6 +475,16 @@ impl Clock for SimWorld {
         }
     }
 
+    async fn within<T>(&self, limit: Duration, work: impl Future<Output = T>) -> Option<T> {
+        let (until, mut work) = (self.elapsed() + limit, std::pin::pin!(work));
+        poll_fn(|context| match work.as_mut().poll(context) {
+            Poll::Ready(result) => Poll::Ready(Some(result)),
+            Poll::Pending if self.elapsed() >= until => Poll::Ready(None),
+            Poll::Pending => Poll::Pending,
+        })
+        .await
+    }
+
     fn random(&self) -> f64 {
         self.universe.rng(fastrand::Rng::f64)
     }

@@ -74,6 +74,9 @@ pub(crate) struct ImportTable {
     pub(crate) ignore: Option<Vec<At<String>>>,
     /// Largest accepted version change: `patch`, `minor` or `major`.
     pub(crate) allow: Option<At<String>>,
+    /// Time limit for resolving in one pass, e.g. `90s` or `10m`; the next pass resolves the remaining tags first.
+    /// Default: `5m`. Only in `pinstream.toml`.
+    pub(crate) budget: Option<At<String>>,
 }
 
 /// Required signer of an image.

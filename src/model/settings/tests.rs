@@ -28,6 +28,21 @@ fn an_empty_file_is_all_defaults() {
 }
 
 #[test]
+fn s04_the_budget_is_a_duration_and_five_minutes_by_default() {
+    let budget = |text: &str| read(text).budget.0.as_secs();
+    assert_eq!((budget(""), budget("import.budget = '90s'"), budget("import.budget = '1h'")), (300, 90, 3_600));
+    insta::assert_snapshot!(said("import.budget = 'soon'"), @r#"
+    error: invalid duration `soon`
+     --> pinstream.toml:1:17
+      |
+    1 | import.budget = 'soon'
+      |                 ^^^^^^
+      |
+      = help: write e.g. `90s`, `5m`, `1h30m` or `3d`
+    "#);
+}
+
+#[test]
 fn registries_are_read_with_mirrors_and_limits() {
     let settings = read(
         "[registry.\"Quay.IO\"]\nmirrors = [\"m.example:5000/a/b\", \"n.example\"]\nca = \"./c/a.pem\"\nrequests = 256",

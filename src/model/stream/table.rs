@@ -34,11 +34,21 @@ pub(crate) struct StreamTable {
     /// Annotations, for your own use.
     pub(crate) annotations: Entries<At<String>>,
     /// Defaults for the tags of this stream; they override the settings of the root.
+    #[schemars(schema_with = "import_schema")]
     pub(crate) import: ImportTable,
     /// Tags, by name: an image, or a table.
     pub(crate) tags: Entries<At<TagEntry>>,
     /// Also makes each matching tag of a repository a tag of the stream.
     pub(crate) discover: Option<At<DiscoverTable>>,
+}
+
+/// Builds the schema of `[import]` without the keys that concern a whole root.
+fn import_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    let mut schema = ImportTable::json_schema(generator);
+    if let Some(keys) = schema.get_mut("properties").and_then(serde_json::Value::as_object_mut) {
+        keys.remove("budget");
+    }
+    schema
 }
 
 /// The value of a tag: short for `{ image = "…" }`, or a table.

@@ -182,3 +182,13 @@ fn a_failure_is_reported_again_if_the_tag_is_not_resolved_again() {
     assert_eq!((plan.images.len(), known.resolutions.len()), (0, 1));
     assert!(known.resolutions.values().all(Result::is_err));
 }
+
+#[test]
+fn s04_a_deferred_tag_is_not_resolved_by_a_later_attempt() {
+    let id: TagId = "s:a".parse().unwrap();
+    let facts = Facts { selected: [id.clone()].into(), deferred: [id.clone()].into(), ..Facts::default() };
+    let tip = || snapshot(root(ONE), Fingerprint::default());
+    let facts = facts.after_rejection(tip(), Decision::default(), rejection(false));
+    let (queried, known) = skip_known(&facts, &tip());
+    assert_eq!((queried, known.deferred), (Vec::new(), [id].into()));
+}

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use crate::model::drift::find_drift;
-use crate::model::image::{Digest, ImageRef, Platform, RegistryHost, RemoteName, Repository, TagId, TagName, priority};
+use crate::model::image::{Digest, ImageRef, Platform, RemoteName, Repository, TagId, TagName, priority};
 use crate::model::lock::Pin;
 use crate::model::root::Root;
 use crate::model::settings::globs::TagGlobs;
@@ -28,12 +28,15 @@ const CANDIDATES: usize = 20;
 /// The registry queries of a pass; borrows from the root.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct QueryPlan<'a> {
-    /// Each distinct image once; registries alternate, so that a slow one does not delay the others.
+    /// Each distinct image once; registries alternate, and so do the repositories of each, so that a slow one does not
+    /// delay the others.
     pub images: Vec<ImageQuery<'a>>,
     /// Every tag that is resolved or follows one that is.
     pub selected: BTreeSet<TagId>,
     /// Tags for which no image can be named.
     pub failed: Vec<(TagId, ResolveError)>,
+    /// Tags of lists that were not read in time.
+    pub unlisted: Vec<TagId>,
     /// Log messages about ambiguous selections.
     pub ties: Vec<String>,
 }
@@ -161,10 +164,13 @@ pub fn plan<'a>(root: &'a Root, filter: &TagFilter<'_>, lists: &TagLists, locks:
                 by_image.entry((found.image, at)).or_default().push(TagQuery { id, tag, pin, remote, lower });
             }
             Ok(None) => {}
-            Err(error) => plan.failed.push((id.clone(), error)),
+            Err(NoImage::Unlisted) => plan.unlisted.push(id.clone()),
+            Err(NoImage::Failed(error)) => plan.failed.push((id.clone(), error)),
         }
     }
-    plan.images = alternate(by_image.into_iter().map(|((image, at), tags)| ImageQuery { image, at, tags }));
+    let images = by_image.into_iter().map(|((image, at), tags)| ImageQuery { image, at, tags });
+    let images = alternate(images, |query| query.image.repository().clone());
+    plan.images = alternate(images, |query| query.image.repository().registry().clone());
     plan
 }
 
@@ -174,6 +180,19 @@ struct SourceImage<'a> {
     remote: Option<RemotePin<'a>>,
     lower: Vec<TagName>,
     tie: Option<String>,
+}
+
+/// Reason why a tag has no image.
+enum NoImage {
+    Failed(ResolveError),
+    /// The list of its repository was not read in time.
+    Unlisted,
+}
+
+impl From<ResolveError> for NoImage {
+    fn from(error: ResolveError) -> Self {
+        Self::Failed(error)
+    }
 }
 
 impl<'a> From<Cow<'a, ImageRef>> for SourceImage<'a> {
@@ -188,11 +207,11 @@ fn image_of<'a>(
     (id, tag): shard_filter::DefinedTag<'a>,
     lists: &TagLists,
     locks: &'a RemoteLocks,
-) -> Result<Option<SourceImage<'a>>, ResolveError> {
-    let Some(tag) = tag else { return undiscovered(root, id, lists).map_or(Ok(None), Err) };
+) -> Result<Option<SourceImage<'a>>, NoImage> {
+    let Some(tag) = tag else { return undiscovered(root, id, lists).map_or(Ok(None), |error| Err(error.into())) };
     match &tag.source {
         TagSource::Image { image, .. } => match undiscovered(root, id, lists).filter(|_| tag.discovered) {
-            Some(error) => Err(error),
+            Some(error) => Err(error.into()),
             None => Ok(Some(Cow::Borrowed(image).into())),
         },
         TagSource::Select { repository, select, .. } => {
@@ -229,9 +248,8 @@ fn undiscovered(root: &Root, id: &TagId, lists: &TagLists) -> Option<ResolveErro
 }
 
 /// Selects a tag of `repository`.
-fn choose(repository: &Repository, select: &Select, lists: &TagLists) -> Result<Selection, ResolveError> {
-    let unread = || ResolveError::new(FailureKind::Network, format!("the tags of `{repository}` were not listed"));
-    let tags = lists.get(repository).ok_or_else(unread)?.as_ref().map_err(Clone::clone)?;
+fn choose(repository: &Repository, select: &Select, lists: &TagLists) -> Result<Selection, NoImage> {
+    let tags = lists.get(repository).ok_or(NoImage::Unlisted)?.as_ref().map_err(Clone::clone)?;
     select.choose(tags).ok_or_else(|| {
         let error = format!("`{repository}` has no matching tag: {select}");
         let mut some: Vec<&str> = tags.iter().map(TagName::as_str).collect();
@@ -242,6 +260,7 @@ fn choose(repository: &Repository, select: &Select, lists: &TagLists) -> Result<
             true => error.help("the repository has no tags"),
             false => error.help(format!("the repository has {} tags, e.g. {}", tags.len(), some.join(", "))),
         }
+        .into()
     })
 }
 
@@ -285,6 +304,20 @@ impl QueryPlan<'_> {
     pub fn without(mut self, is_known: impl Fn(&TagId) -> bool) -> Self {
         self.images.retain(|query| !query.tags.iter().all(|tag| is_known(tag.id)));
         self.failed.retain(|(id, _)| !is_known(id));
+        self.unlisted.retain(|id| !is_known(id));
+        self
+    }
+
+    /// Puts the images of `deferred` tags first. They start anywhere, at `random` in `0.0..1.0`, so that tags that hang do
+    /// not come first in every pass.
+    #[must_use]
+    pub fn with_first(mut self, deferred: &BTreeSet<TagId>, random: f64) -> Self {
+        let is_deferred = |query: &ImageQuery<'_>| query.tags.iter().any(|tag| deferred.contains(tag.id));
+        let (mut first, rest): (Vec<_>, Vec<_>) = self.images.into_iter().partition(is_deferred);
+        let count = first.len();
+        first.rotate_left(((random * count as f64) as usize).min(count));
+        first.extend(rest);
+        self.images = first;
         self
     }
 
@@ -294,11 +327,14 @@ impl QueryPlan<'_> {
     }
 }
 
-/// Interleaves the images of the registries.
-fn alternate<'a>(images: impl Iterator<Item = ImageQuery<'a>>) -> Vec<ImageQuery<'a>> {
-    let mut queues: BTreeMap<RegistryHost, Vec<ImageQuery<'a>>> = BTreeMap::new();
+/// Interleaves images with different keys.
+fn alternate<'a, K: Ord>(
+    images: impl IntoIterator<Item = ImageQuery<'a>>,
+    key: impl Fn(&ImageQuery<'a>) -> K,
+) -> Vec<ImageQuery<'a>> {
+    let mut queues: BTreeMap<K, Vec<ImageQuery<'a>>> = BTreeMap::new();
     for query in images {
-        queues.entry(query.image.repository().registry().clone()).or_default().push(query);
+        queues.entry(key(&query)).or_default().push(query);
     }
     let mut queues: Vec<_> = queues.into_values().map(Vec::into_iter).collect();
     let mut all = Vec::new();

@@ -18,6 +18,7 @@ use crate::model::stream::Tag;
 use crate::registry::{FailureKind, ResolveError};
 use crate::signature::Trust;
 
+use super::deadline::Deadline;
 use super::images::{FetchedImage, ImageCache, no_platform};
 use super::queries::{ImageQuery, QueryPlan, TagQuery};
 use super::remote_locks::RemotePin;
@@ -84,15 +85,20 @@ pub struct Resolver<'a> {
 }
 
 impl Resolver<'_> {
-    /// Resolves all images of the plan.
-    pub async fn resolve<W: Registries + Clock>(&self, world: &W, plan: QueryPlan<'_>) -> Resolutions {
+    /// Resolves the images of the plan, in its order, until `deadline`.
+    pub async fn resolve<W: Registries + Clock>(
+        &self,
+        world: &W,
+        plan: QueryPlan<'_>,
+        deadline: Deadline,
+    ) -> Resolutions {
         let of = plan.images.len();
         world.announce(&plan.repositories());
         let mut answers =
             stream::iter(plan.images).map(|query| self.resolve_image(world, query)).buffer_unordered(IN_FLIGHT);
         let mut resolutions: Resolutions = plan.failed.into_iter().map(|(id, error)| (id, Err(error))).collect();
         let mut done = 0;
-        while let Some(answer) = answers.next().await {
+        while let Some(answer) = deadline.next(world, &mut answers).await {
             resolutions.extend(answer);
             done += 1;
             world.progress(Progress::Resolving { done, of });

@@ -10,7 +10,7 @@ use crate::report::exit::Exit;
 use crate::report::pass::{
     FileRow, HookOutcome, HookRow, PassEnd, ProposalOutcome, ProposalRow, Report, ReportError, count,
 };
-use crate::report::tag::{TagOutcome, TagRow};
+use crate::report::tag::{Deferral, TagOutcome, TagRow};
 use crate::report::text;
 use crate::report::v1::words::{KindV1, word};
 
@@ -75,7 +75,12 @@ fn tag_finding(row: &TagRow, report: &Report, drift: Exit) -> Option<Finding> {
             };
             new(rule, level, format!("`{tag}` is not updated to {}: {kept}", digest.short()))
         }
-        TagOutcome::Deferred => {
+        TagOutcome::Deferred(Deferral::Budget) => {
+            let message = format!("`{tag}` was not resolved: the budget of the pass was spent");
+            new(Rule::Resolve, Severity::Warning, message)
+                .help(Some("raise `budget` in `[import]`, or run another pass"))
+        }
+        TagOutcome::Deferred(Deferral::Proposal) => {
             new(Rule::Change, Severity::Warning, format!("{}; not proposed in this pass", change(row, true)))
         }
         outcome => {

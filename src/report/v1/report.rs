@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::SideV1;
 use super::explanation::ExplanationV1;
-use super::words::{EndV1, HookOutcomeV1, KindV1, OutcomeV1, ProposalOutcomeV1, SkipReasonV1};
+use super::words::{DeferralV1, EndV1, HookOutcomeV1, KindV1, OutcomeV1, ProposalOutcomeV1, SkipReasonV1};
 
 /// Name and version of a report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
@@ -80,6 +80,9 @@ pub struct TagV1 {
     /// Reason for the outcome `skipped`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub skipped: Option<SkipReasonV1>,
+    /// Reason for the outcome `deferred`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deferred: Option<DeferralV1>,
     /// Failure, for the outcomes `failed` and `refused`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<ErrorV1>,

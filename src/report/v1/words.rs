@@ -56,7 +56,7 @@ pub enum OutcomeV1 {
     Reverted,
     /// The tag was not resolved in this pass; `skipped` has the reason.
     Skipped,
-    /// The change exceeded a limit or could not be proposed, and is left for a later pass.
+    /// The tag is left for a later pass; `deferred` has the reason.
     Deferred,
     /// A rule forbids the update; the pin, if any, stays.
     Refused,
@@ -72,6 +72,16 @@ pub enum SkipReasonV1 {
     NotDue,
     /// It was not selected for this pass.
     NotSelected,
+}
+
+/// Reason why a tag is left for a later pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum DeferralV1 {
+    /// The `budget` of the pass was spent before the tag was resolved.
+    Budget,
+    /// The change exceeded a limit or could not be proposed.
+    Proposal,
 }
 
 /// Kind of failure to resolve a tag.

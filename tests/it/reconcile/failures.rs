@@ -69,6 +69,30 @@ fn a_tag_of_a_rate_limited_registry_keeps_its_pin() {
 }
 
 #[test]
+fn s03_40_good_tags_land_beside_20_in_a_repository_that_answers_429() {
+    slow!();
+    for bad in ["a", "z"] {
+        let stage = Stage::new("");
+        let mut text = "[tags]\n".to_owned();
+        for number in 0..40 {
+            stage.push(&format!("m:{number}"), number);
+            text += &format!("\"{number}\" = \"REGISTRY/m:{number}\"\n");
+        }
+        stage.commit("streams/m.toml", &text);
+        let bad_tags = (0..20).map(|number| format!("\"{number}\" = \"REGISTRY/{bad}:{number}\"\n"));
+        stage.commit(&format!("streams/{bad}.toml"), &format!("[tags]\n{}", bad_tags.collect::<String>()));
+        stage.registry.fail(&format!("/v2/{bad}/"), 429);
+        let report = stage.report(3, &[]);
+        let outcomes = |stream: &str| -> Vec<&str> {
+            let rows = report["tags"].as_array().unwrap().iter().filter(|row| row["stream"] == stream);
+            rows.map(|row| row["outcome"].as_str().unwrap()).collect()
+        };
+        assert_eq!((outcomes("m"), outcomes(bad)), (vec!["added"; 40], vec!["failed"; 20]));
+        assert_eq!(stage.lock().matches("[[pin]]").count(), 40);
+    }
+}
+
+#[test]
 fn a_tag_of_a_registry_with_an_untrusted_certificate_keeps_its_pin() {
     check(FakeRegistry::start_tls(), "failed: tls", 3, "requests = 2", |_| {});
 }

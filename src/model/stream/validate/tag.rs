@@ -120,7 +120,8 @@ impl TagReader<'_, '_> {
             findings.report(&platforms.span, "`platform` and `platforms` exclude each other", help);
         }
         let TagTable { schedule, timezone, platforms, soak, on_rollback, verify, ignore, allow, .. } = table;
-        let written = ImportTable { schedule, timezone, platforms, soak, on_rollback, verify, ignore, allow };
+        let written =
+            ImportTable { schedule, timezone, platforms, soak, on_rollback, verify, ignore, allow, budget: None };
         let anchor = verify::trust_file(written.verify.as_ref(), findings);
         self.anchors.extend(anchor.filter(|own| self.anchors.last().is_none_or(|last| !last.is_same_file(own))));
         let mut import = written.overlay(self.defaults, self.schedules, findings);

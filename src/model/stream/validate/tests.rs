@@ -53,6 +53,12 @@ later = { repository = "a.example/x", semver = ">=1" }
 }
 
 #[test]
+fn s04_the_budget_is_a_setting_of_the_root() {
+    let problem = "error: unknown key `budget`\n --> streams/python.toml:1:8\n";
+    assert!(said("import.budget = '5m'").starts_with(problem));
+}
+
+#[test]
 fn short_names_are_reported_with_the_full_ones() {
     insta::assert_snapshot!(said("tags = { a = \"python:3.12\", b = { image = \"https://a.example/x:1\" }, c = \"a.example/x\" }"), @r#"
     error: image `python:3.12` has no registry

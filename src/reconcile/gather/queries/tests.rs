@@ -142,6 +142,37 @@ fn a_tag_is_selected_from_the_list_of_its_repository() {
 }
 
 #[test]
+fn s04_repositories_alternate_and_deferred_tags_come_first_from_anywhere() {
+    let images = ["a:1", "a:2", "a:3", "b:1", "c:1"].map(|image| format!("one.example/{image}"));
+    let tags = images.iter().enumerate().map(|(number, image)| format!("t{number} = \"{image}\"\n"));
+    let stream = format!("[tags]\n{}", tags.collect::<String>());
+    let files: RootFiles =
+        [("pinstream.toml", ""), ("streams/s.toml", &stream)].map(|(path, text)| (path.to_owned(), text.into())).into();
+    let (root, locks, now) = (Root::read(&files).unwrap(), RemoteLocks::default(), NOON.parse().unwrap());
+    let filter = TagFilter { resolve: Resolve::All, only: None, shard: None, schedule: None, now };
+    let order = |deferred: &[&str], random| {
+        let deferred = deferred.iter().map(|id| id.parse().unwrap()).collect();
+        let plan = plan(&root, &filter, &TagLists::new(), &locks).with_first(&deferred, random);
+        plan.images.iter().map(|query| query.tags[0].id.tag.as_str()).collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(order(&[], 0.5), "t0 t3 t4 t1 t2");
+    assert_eq!(order(&["s:t1", "s:t2", "s:t3", "s:gone"], 0.0), "t3 t1 t2 t0 t4");
+    assert_eq!(order(&["s:t1", "s:t2", "s:t3"], 0.4), "t1 t2 t3 t0 t4");
+    assert_eq!(order(&["s:t1", "s:t2", "s:t3"], 0.99), "t2 t3 t1 t0 t4");
+}
+
+#[test]
+fn s04_a_tag_of_a_list_that_was_not_read_in_time_has_no_image_and_no_failure() {
+    let files: RootFiles = [("pinstream.toml", ""), ("streams/s.toml", CHOOSING)]
+        .map(|(path, text)| (path.to_owned(), text.as_bytes().to_vec()))
+        .into();
+    let (root, locks, now) = (Root::read(&files).unwrap(), RemoteLocks::default(), NOON.parse().unwrap());
+    let filter = TagFilter { resolve: Resolve::All, only: None, shard: None, schedule: None, now };
+    let plan = plan(&root, &filter, &TagLists::new(), &locks);
+    assert!(plan.failed.is_empty() && !plan.unlisted.is_empty(), "{plan:?}");
+}
+
+#[test]
 fn shards_together_resolve_every_tag_once() {
     let (root, locks) = (pinned(STREAM), RemoteLocks::default());
     let mut asked: Vec<TagId> = Vec::new();

@@ -124,7 +124,10 @@ impl Proposals {
             row.new.clone_from(&row.old);
         } else if row.outcome.is_change() {
             let is_proposed = self.tags.contains(&row.tag);
-            row.outcome = if is_proposed { report::TagOutcome::Proposed } else { report::TagOutcome::Deferred };
+            row.outcome = match is_proposed {
+                true => report::TagOutcome::Proposed,
+                false => report::TagOutcome::Deferred(report::Deferral::Proposal),
+            };
         }
     }
 
