@@ -146,12 +146,13 @@ fn s04_repositories_alternate_and_deferred_tags_come_first_from_anywhere() {
     let images = ["a:1", "a:2", "a:3", "b:1", "c:1"].map(|image| format!("one.example/{image}"));
     let tags = images.iter().enumerate().map(|(number, image)| format!("t{number} = \"{image}\"\n"));
     let stream = format!("[tags]\n{}", tags.collect::<String>());
-    let files: RootFiles =
-        [("pinstream.toml", ""), ("streams/s.toml", &stream)].map(|(path, text)| (path.to_owned(), text.into())).into();
+    let files: RootFiles = [("pinstream.toml", ""), ("streams/s.toml", stream.as_str())]
+        .map(|(path, text)| (path.to_owned(), text.as_bytes().to_vec()))
+        .into();
     let (root, locks, now) = (Root::read(&files).unwrap(), RemoteLocks::default(), NOON.parse().unwrap());
     let filter = TagFilter { resolve: Resolve::All, only: None, shard: None, schedule: None, now };
     let order = |deferred: &[&str], random| {
-        let deferred = deferred.iter().map(|id| id.parse().unwrap()).collect();
+        let deferred: BTreeSet<TagId> = deferred.iter().map(|id| id.parse().unwrap()).collect();
         let plan = plan(&root, &filter, &TagLists::new(), &locks).with_first(&deferred, random);
         plan.images.iter().map(|query| query.tags[0].id.tag.as_str()).collect::<Vec<_>>().join(" ")
     };
