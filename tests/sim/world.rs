@@ -412,8 +412,7 @@ impl Hooks for SimWorld {
         for _ in 0..self.universe.rng(|rng| rng.u8(0..8)) {
             self.sleep(if is_crowded { Duration::from_millis(50) } else { Duration::from_secs(5) }).await;
         }
-        let fails = self.act(|inner| inner.mishap(15)).await;
-        let late = self.elapsed() - started > run.timeout;
+        let (fails, late) = (self.act(|inner| inner.mishap(15)).await, self.elapsed() - started > run.timeout);
         let exit = self.universe.with(|inner| {
             if late {
                 return HookExit::TimedOut;
@@ -477,10 +476,9 @@ impl Clock for SimWorld {
 
     async fn within<T>(&self, limit: Duration, work: impl Future<Output = T>) -> Option<T> {
         let (until, mut work) = (self.elapsed() + limit, std::pin::pin!(work));
-        poll_fn(|context| match work.as_mut().poll(context) {
-            Poll::Ready(result) => Poll::Ready(Some(result)),
+        poll_fn(|context| match work.as_mut().poll(context).map(Some) {
             Poll::Pending if self.elapsed() >= until => Poll::Ready(None),
-            Poll::Pending => Poll::Pending,
+            result => result,
         })
         .await
     }
@@ -509,6 +507,5 @@ impl Drop for Running<'_> {
 
 /// An invented value, of somebody who pins a digest without its bytes.
 fn nothing(digest: &Digest) -> ManifestContent {
-    let config = Descriptor::of(String::new(), digest.clone(), 0);
-    ManifestContent::Image { config, layers: Vec::new() }
+    ManifestContent::Image { config: Descriptor::of(String::new(), digest.clone(), 0), layers: Vec::new() }
 }

@@ -16,7 +16,7 @@ const GRACE: Duration = Duration::from_secs(5);
 pub struct Deadline(Option<Duration>);
 
 impl Deadline {
-    /// Never ends.
+    /// The deadline of commands without a budget, which never comes.
     pub const NONE: Self = Self(None);
 
     /// Returns the deadline of an attempt that starts now; `self` is that of the previous attempt, if there was one.
