@@ -4,6 +4,7 @@
 //! Never performs I/O and never reads a clock.
 
 pub mod image;
+pub mod failure;
 pub mod shard;
 pub mod settings;
 pub mod stream;

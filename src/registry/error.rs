@@ -3,28 +3,8 @@
 use std::time::Duration;
 
 use crate::http::{HttpError, HttpSetupError, Redactor};
+pub use crate::model::failure::FailureKind;
 use crate::model::image::{ImageRef, RegistryHost};
-
-/// Kind of failure of one tag.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum FailureKind {
-    /// The registry does not have the image.
-    NotFound,
-    /// Credentials are missing, wrong or insufficient.
-    Unauthorized,
-    /// The registry's rate limit is exceeded.
-    RateLimited,
-    /// The TLS handshake failed.
-    Tls,
-    /// The registry could not be reached, or returned no usable response.
-    Network,
-    /// The response is not what was requested.
-    Integrity,
-    /// The artifact is of a type that cannot be pinned.
-    Unsupported,
-    /// A rule forbids it: the policy, an address that must not be contacted, a missing platform.
-    Refused,
-}
 
 /// Failure to resolve one image.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
