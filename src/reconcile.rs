@@ -177,7 +177,7 @@ pub async fn reconcile<W: World>(world: &W, request: &Request) -> Result<Report,
     let mut notes = Vec::new();
     loop {
         let Some((mut snapshot, mut state)) = load::load(world, request, &mut facts.definitions).await? else {
-            retry.back_off(world, "the state ref moved").await?;
+            retry.back_off(world, "the branch moved").await?;
             continue;
         };
         notes.append(&mut state.notes);
@@ -185,6 +185,10 @@ pub async fn reconcile<W: World>(world: &W, request: &Request) -> Result<Report,
         let decision = decide::decide(request, &snapshot, &facts)?;
         let diffs = image_diffs::compare_changes(world, request.resolve, &decision.changes, &facts).await;
         let attempt = Attempt { request, snapshot: &snapshot, facts: &facts, decision: &decision, diffs: &diffs };
+        if decision.has_changes() {
+            // New hooks must be known before something lands, or a pass that is killed in between hides it from them.
+            state.save(world).await?;
+        }
         let landed = match land::land(world, attempt).await? {
             LandResult::Landed(landed) => landed,
             LandResult::Rejected(rejection) => {
@@ -196,7 +200,7 @@ pub async fn reconcile<W: World>(world: &W, request: &Request) -> Result<Report,
         let mut report = record::report(attempt, &landed);
         report.notes.append(&mut notes);
         if request.effect == Effect::Land {
-            report.errors.extend(record::record(world, attempt, &landed, &mut state).await);
+            record::record(attempt, &landed, &mut state);
             let tip = landed.tip(&snapshot);
             let root = landed.root(snapshot.root, decision.lock);
             notify::notify(world, request, notify::AtTip { tip, root }, state, &facts.images).await.add_to(&mut report);

@@ -19,6 +19,7 @@ use crate::model::settings::{self, Settings};
 use crate::model::stream::validate::{DIRECTORY, DefinitionsDraft};
 use crate::model::stream::{Definitions, Discovery, TagSource, discover};
 use crate::text::diagnostics::{Problem, Problems, SourceFile, SourceLocation, did_you_mean};
+use crate::text::encoding::hex;
 use crate::text::toml::source;
 
 /// The number of problems after which no further file is read.
@@ -53,6 +54,11 @@ impl Fingerprint {
             }
         }
         Self(hash.finalize().into())
+    }
+
+    /// Returns the first 16 hexadecimal digits, to recognise the files in a later pass.
+    pub fn short(&self) -> String {
+        hex(&self.0[..8])
     }
 }
 

@@ -1,10 +1,14 @@
 //! The state of one root and branch, in `refs/pinstream/state` of the same remote: the lock each hook last saw, claims
-//! of running hooks, the time schedules were last evaluated, and the memory of tags.
+//! of running hooks, the time schedules were last evaluated, the memory of tags, and the tags that fail.
 //!
-//! Read and written as a whole, by compare-and-swap. Losing it costs nothing but resolving again: a root without state
-//! starts from the tip.
+//! Read and written as a whole, by compare-and-swap; a pass whose swap is rejected [merges](State::merge) its changes.
+//! Losing the state costs nothing but resolving again: a root without state starts from the tip.
 
+pub mod failing;
 pub mod memory;
+mod merge;
+#[cfg(test)]
+pub(crate) mod sample;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -22,6 +26,7 @@ pub use crate::system::owner::Owner;
 use crate::text::diagnostics::{Problems, SourceFile};
 use crate::text::encoding::{percent_decode, percent_encode};
 use crate::text::escape;
+pub use failing::{FailingTag, FailingTags};
 pub use memory::TagMemory;
 
 /// Directory of the locks that hooks last saw.
@@ -42,6 +47,8 @@ const DEFERRED: &str = "deferred.json";
 const SIGHTED: &str = "seen.json";
 const LANDED: &str = "landed.json";
 const TAKEN_BACK: &str = "taken-back.json";
+/// File of the failing tags.
+const FAILING: &str = "failing.json";
 
 /// The longest path component written in full; most file systems allow 255 bytes.
 const COMPONENT_MAX: usize = 200;
@@ -86,6 +93,8 @@ pub struct State {
     pub deferred: BTreeSet<TagId>,
     /// The memory of tags.
     pub memory: TagMemory,
+    /// The tags that could not be resolved.
+    pub failing: FailingTags,
     /// Files unknown to this version, by path: a newer version's, kept as they are.
     pub unknown: RootFiles,
 }
@@ -94,12 +103,12 @@ pub struct State {
 /// tells a repeated change from the one before.
 pub type RunCounts = BTreeMap<TagId, u64>;
 
-/// A claim of a process that is running a hook.
+/// A claim of a process that is running a hook: a short lease, which the process renews while the hook runs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HookClaim {
     /// The process.
     pub owner: Owner,
-    /// The time at which the claim expires, whatever became of its owner.
+    /// The time at which the lease expires unless it is renewed.
     pub until: Timestamp,
 }
 
@@ -108,9 +117,6 @@ pub struct HookClaim {
 pub struct ScheduleState {
     /// Schedules that fired up to this time have been served.
     pub last: Timestamp,
-    /// Tags that failed since then; they are due regardless of their schedule.
-    #[serde(default)]
-    pub retry: Vec<TagId>,
 }
 
 impl State {
@@ -146,6 +152,7 @@ impl State {
         files.extend(memory_file(SIGHTED, &self.memory.seen));
         files.extend(memory_file(LANDED, &self.memory.landed));
         files.extend(memory_file(TAKEN_BACK, &self.memory.reverted));
+        files.extend(memory_file(FAILING, &self.failing));
         files
     }
 
@@ -172,6 +179,7 @@ impl State {
             SIGHTED => self.memory.seen = serde_json::from_slice(bytes)?,
             LANDED => self.memory.landed = serde_json::from_slice(bytes)?,
             TAKEN_BACK => self.memory.reverted = serde_json::from_slice(bytes)?,
+            FAILING => self.failing = serde_json::from_slice(bytes)?,
             _ => return self.read_named_file(path, bytes),
         }
         Ok(true)
@@ -265,44 +273,9 @@ fn json<T: Serialize>(value: &T) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
-    use proptest::collection::{btree_map, btree_set};
-    use proptest::option;
-    use proptest::prelude::{ProptestConfig, Strategy, any, proptest};
+    use proptest::prelude::{ProptestConfig, any, proptest};
 
     use super::*;
-    use crate::model::lock::sample;
-
-    fn any_time() -> impl Strategy<Value = Timestamp> {
-        (0..4_000_000_000_i64).prop_map(|second| Timestamp::from_second(second).unwrap())
-    }
-
-    fn any_state() -> impl Strategy<Value = State> {
-        let claim = (any::<String>(), any::<String>(), any_time())
-            .prop_map(|(machine, process, until)| HookClaim { owner: Owner { machine, process }, until });
-        let retry = proptest::collection::vec(sample::any_tag(), 0..3);
-        let schedule = (any_time(), retry).prop_map(|(last, retry)| ScheduleState { last, retry }).boxed();
-        let shard = (1..9_u32).prop_map(|index| format!("{index}/8").parse::<Shard>().unwrap());
-        (
-            btree_map(any::<String>(), sample::any_lock(), 0..3),
-            btree_map(any::<String>(), sample::any_lock(), 0..3),
-            btree_map(any::<String>(), btree_map(sample::any_tag(), any::<u64>(), 0..3), 0..3),
-            btree_map(any::<String>(), claim, 0..3),
-            option::of(schedule.clone()),
-            btree_map(shard, schedule, 0..3),
-            btree_set(sample::any_tag(), 0..3),
-        )
-            .prop_map(|(seen, tried, begun, claims, schedule, shards, deferred)| State {
-                seen,
-                attempted_locks: tried,
-                run_counts: begun,
-                claims,
-                schedule,
-                shards,
-                deferred,
-                memory: TagMemory::default(),
-                unknown: RootFiles::new(),
-            })
-    }
 
     #[test]
     fn a_state_is_a_few_small_files() {
@@ -310,14 +283,13 @@ mod tests {
         let owner = Owner { machine: "boot-1".to_owned(), process: "42@7".to_owned() };
         let state = State {
             seen: [("rollout".to_owned(), Lock::default())].into(),
-            attempted_locks: BTreeMap::new(),
             run_counts: [("rollout".to_owned(), [("python:3.12".parse().unwrap(), 3)].into())].into(),
             claims: [("Team A/x".to_owned(), HookClaim { owner, until: time })].into(),
             deferred: ["python:3.13".parse().unwrap()].into(),
-            memory: TagMemory::default(),
-            schedule: Some(ScheduleState { last: time, retry: vec!["python:3.12".parse().unwrap()] }),
-            shards: [("3/8".parse().unwrap(), ScheduleState { last: time, retry: Vec::new() })].into(),
-            unknown: RootFiles::new(),
+            schedule: Some(ScheduleState { last: time }),
+            shards: [("3/8".parse().unwrap(), ScheduleState { last: time })].into(),
+            failing: [("python:3.12".parse().unwrap(), sample::failing(time))].into(),
+            ..State::default()
         };
         let files = state.to_files();
         let shown: String =
@@ -339,27 +311,34 @@ mod tests {
         [
           "python:3.13"
         ]
+        == failing.json
+        {
+          "python:3.12": {
+            "since": "2026-11-24T03:00:00Z",
+            "last": "2026-11-24T03:00:00Z",
+            "next": "2026-11-24T03:01:00Z",
+            "attempts": 1,
+            "kind": "not-found",
+            "definitions": "0011223344556677"
+          }
+        }
         == hook/rollout.lock
         # Pinned by pinstream. Review it; don't edit it. Conflict? Run: pinstream update
         version = 1
         == schedule.json
         {
-          "last": "2026-11-24T03:00:00Z",
-          "retry": [
-            "python:3.12"
-          ]
+          "last": "2026-11-24T03:00:00Z"
         }
         == schedule/3%2f8.json
         {
-          "last": "2026-11-24T03:00:00Z",
-          "retry": []
+          "last": "2026-11-24T03:00:00Z"
         }
         "#);
     }
 
     #[test]
     fn shares_of_one_whole_are_looked_at_each_by_itself() {
-        let look = |second| ScheduleState { last: Timestamp::from_second(second).unwrap(), retry: Vec::new() };
+        let look = |second| ScheduleState { last: Timestamp::from_second(second).unwrap() };
         let shard = |text: &str| Some(text.parse::<Shard>().unwrap());
         let last = |state: &State, shard| state.schedule_of(shard).map(|found| found.last.as_second());
         let one = State::default().with_schedule(None, look(1)).with_schedule(shard("1/2"), look(2));
@@ -417,7 +396,7 @@ mod tests {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
         #[test]
-        fn i13_a_state_is_read_back_unchanged(state in any_state(), branch in any::<String>(), root in any::<String>()) {
+        fn i13_a_state_is_read_back_unchanged(state in sample::any_state(), branch in any::<String>(), root in any::<String>()) {
             let files = state.to_files();
             for path in files.keys().map(|path| format!("{}/{path}", directory(&branch, &root))) {
                 assert!(path.is_ascii() && path.split('/').count() <= 8, "{path}");

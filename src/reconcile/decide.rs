@@ -9,15 +9,16 @@ use crate::model::lock::diff;
 use crate::model::root::Root;
 use crate::model::settings::adoption_rules::HoldReason;
 use crate::model::settings::publish::Publish;
+use crate::model::state::failing::{FailedAttempt, FailingTag, FailingTags};
 use crate::proposal::{carry_over, groups};
 
-use super::decision::Decision;
+use super::decision::{Decision, Failures};
 use super::facts::Facts;
 use super::gather::open_branches::OpenBranch;
 use super::gather::resolve::Resolutions;
 use super::load::Snapshot;
 use super::shard_branches::ShardBranches;
-use super::{PassError, Request, branch_scope, target_edits};
+use super::{Effect, PassError, Request, branch_scope, target_edits};
 use pins::{NextPins, PinInputs};
 
 /// Decides what a pass changes.
@@ -31,7 +32,8 @@ pub fn decide(request: &Request, snapshot: &Snapshot, facts: &Facts) -> Result<D
     let inputs = PinInputs { definitions: &root.definitions, lock: &root.lock, policy: &policy, reverted };
     let NextPins { lock, failures, mut held, notes, .. } = inputs.decide(&facts.resolutions);
     held.extend(facts.known_held.clone());
-    let mut decision = Decision { lock, failures, held, notes, ..Decision::default() };
+    let failing = failing_tags(request, snapshot, facts, &failures);
+    let mut decision = Decision { lock, failures, failing, held, notes, ..Decision::default() };
     match request.proposes_to(root) {
         // Every proposal edits the files of its own targets.
         Some(publish) => decision.lock = Some(carry_open_proposals(request, snapshot, publish, facts, &decision)),
@@ -43,6 +45,30 @@ pub fn decide(request: &Request, snapshot: &Snapshot, facts: &Facts) -> Result<D
     }
     decision.changes = diff::changes(&root.lock, decision.lock(&root.lock));
     Ok(decision)
+}
+
+/// Returns the tags that fail after this pass: those that failed in it, and those that failed earlier and were not tried.
+/// Only passes that write a state keep account of them.
+fn failing_tags(request: &Request, snapshot: &Snapshot, facts: &Facts, failures: &Failures) -> FailingTags {
+    if request.effect != Effect::Land {
+        return FailingTags::new();
+    }
+    let definitions = &snapshot.root.definitions;
+    // A tag that is still to be discovered has no definition, and its failure is that of its followers.
+    let is_source = |id: &TagId| match definitions.tags.get(id) {
+        Some(tag) => tag.source.target().is_none(),
+        None => definitions.tags.keys().any(|follower| definitions.end_of(follower).0 == id),
+    };
+    let mut failing = facts.failing.clone();
+    let is_unresolved = |id: &TagId| !facts.selected.contains(id) || facts.deferred.contains(id);
+    failing.retain(|id, _| is_unresolved(id) && is_source(id));
+    let fingerprint = snapshot.fingerprint.short();
+    for (id, error) in failures.iter().filter(|(id, _)| is_source(id)) {
+        let (kind, retry_after) = (error.kind, error.retry_after);
+        let attempt = FailedAttempt { now: facts.now, kind, retry_after, definitions: &fingerprint };
+        failing.insert(id.clone(), FailingTag::after(facts.failing.get(id), &attempt));
+    }
+    failing
 }
 
 /// Adds the changes of open proposals to the next lock, for tags that were not resolved, failed or are soaking. A pass over

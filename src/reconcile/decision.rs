@@ -7,6 +7,7 @@ use crate::model::image::TagId;
 use crate::model::lock::Lock;
 use crate::model::lock::diff::PinChange;
 use crate::model::settings::adoption_rules::HeldUpdate;
+use crate::model::state::FailingTags;
 use crate::registry::ResolveError;
 
 /// Tags that could not be resolved, with the cause.
@@ -21,6 +22,8 @@ pub struct Decision {
     pub changes: Vec<PinChange>,
     /// Tags that could not be resolved; they keep their pins.
     pub failures: Failures,
+    /// Tags that fail, in this pass or an earlier one, for the state.
+    pub failing: FailingTags,
     /// Updates that a rule holds back.
     pub held: BTreeMap<TagId, HeldUpdate>,
     /// Files of targets that change on the branch itself.
@@ -33,5 +36,10 @@ impl Decision {
     /// Returns the next lock, given the old one.
     pub fn lock<'a>(&'a self, base: &'a Lock) -> &'a Lock {
         self.lock.as_ref().unwrap_or(base)
+    }
+
+    /// Returns whether something is to be landed or proposed.
+    pub fn has_changes(&self) -> bool {
+        self.lock.is_some() || !self.edits.is_empty()
     }
 }

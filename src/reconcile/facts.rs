@@ -11,7 +11,7 @@ use crate::model::image::{Digest, Repository, StreamName, TagId};
 use crate::model::lock::Lock;
 use crate::model::root::{CachedDefinitions, Fingerprint, Root};
 use crate::model::settings::adoption_rules::HeldUpdate;
-use crate::model::state::memory::TagMemory;
+use crate::model::state::{FailingTags, TagMemory};
 use crate::model::stream::discover::TruncatedDiscovery;
 use crate::model::stream::{Definitions, TagSource};
 use crate::proposal::groups::{changed_tags, overlay};
@@ -50,6 +50,8 @@ pub struct Facts {
     pub now: Timestamp,
     /// Tag memory of the state at the start of the attempt.
     pub memory: TagMemory,
+    /// Failing tags of the state at the start of the attempt.
+    pub failing: FailingTags,
     /// Every tag that is resolved, or follows one that is.
     pub selected: BTreeSet<TagId>,
     /// Discoveries that `limit` truncated.

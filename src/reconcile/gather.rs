@@ -44,11 +44,16 @@ pub async fn gather<W: World>(
     let mut facts = facts.for_routes(&snapshot.routes);
     facts.now = world.now();
     facts.memory = state.state.memory.clone();
+    facts.failing = state.state.failing.clone();
+    let fingerprint = snapshot.fingerprint.short();
     let filter = TagFilter {
         resolve: request.resolve,
         only: request.only.as_ref(),
         shard: request.shard,
         schedule: state.state.schedule_of(request.shard),
+        failing: &state.state.failing,
+        deferred: &state.state.deferred,
+        fingerprint: &fingerprint,
         now: facts.now,
     };
     let Prerequisites { repositories, remotes } = queries::prerequisites(&snapshot.root, &filter);
@@ -119,7 +124,7 @@ pub async fn resolve_all<W: World>(
     trust: &Trust,
 ) -> Result<Resolutions, PassError> {
     world.prepare(&root.settings, authorities).map_err(PassError::Registries)?;
-    let filter = TagFilter { resolve: Resolve::All, only: None, shard: None, schedule: None, now: world.now() };
+    let filter = TagFilter { resolve: Resolve::All, ..TagFilter::at(world.now()) };
     let Prerequisites { repositories, remotes } = queries::prerequisites(root, &filter);
     let lists = tag_lists::read(world, &repositories, TagLists::new(), Deadline::NONE).await;
     let locks = remote_locks::read(world, &root.settings, remotes, &RemoteLocks::default()).await;

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::effects::World;
 use crate::model::image::{Digest, StreamName, TagId};
 use crate::model::lock::Lock;
 use crate::model::lock::diff::PinChange;
@@ -52,24 +51,17 @@ pub fn report(attempt: Attempt<'_>, landed: &Landed) -> Report {
     }
 }
 
-/// Records in the state what the next pass needs. Returns a row if that fails.
-pub async fn record<W: World>(
-    world: &W,
-    attempt: Attempt<'_>,
-    landed: &Landed,
-    state: &mut StateStore,
-) -> Option<ReportError> {
+/// Notes in the state what the next pass needs; it is written with the claim of a hook, or else at the end of the pass.
+pub fn record(attempt: Attempt<'_>, landed: &Landed, state: &mut StateStore) {
     let Attempt { request, snapshot, facts, decision, .. } = attempt;
     let root = &snapshot.root;
     // Our own commit is newer than the state.
     state.is_newer &= landed.commit.is_none();
-    // A pass over some tags makes no statement about the others, so it leaves the schedule times alone.
-    let is_whole = request.resolve == Resolve::Due && request.only.is_none() && !facts.selected.is_empty();
-    let due = is_whole.then(|| DueRecord {
-        shard: request.shard,
-        now: facts.now,
-        failed: decision.failures.keys().chain(&facts.deferred).cloned().collect(),
-    });
+    // A pass over some tags makes no statement about the others, so it leaves the schedule times alone. Tags without a
+    // schedule do not need them.
+    let has_schedule = |id: &TagId| root.definitions.end_of(id).1.is_some_and(|tag| tag.schedule.is_some());
+    let is_whole = request.resolve == Resolve::Due && request.only.is_none() && facts.selected.iter().any(has_schedule);
+    let due = is_whole.then_some(DueRecord { shard: request.shard, now: facts.now });
     let is_ours = |id: &TagId| shard_filter::contains(root, request.shard, id);
     // A follower of another shard's tag may have been soaking for other shards meanwhile.
     let is_resolved = |id: &TagId| facts.selected.contains(id) || root.definitions.target(id).is_some() && is_ours(id);
@@ -85,10 +77,10 @@ pub async fn record<W: World>(
         soaking: soaking(&decision.held, is_ours),
         deferred: &facts.deferred,
         is_waiting: &|id| root.definitions.tags.contains_key(id) && !facts.selected.contains(id),
+        failing: &decision.failing,
         now: facts.now,
     };
-    let error = state.record(world, &record).await.err()?;
-    Some(error.into_row("the state for the next pass could not be written"))
+    state.record(&record);
 }
 
 /// Returns the soaking digests of our tags.
@@ -119,14 +111,23 @@ fn rows(attempt: Attempt<'_>, landed: &Landed) -> Vec<TagRow> {
     }
     rows.extend(changes.into_values().map(TagRow::removed));
     let is_proposing = request.proposes_to(root).is_some();
+    let fingerprint = snapshot.fingerprint.short();
     for row in &mut rows {
         row.explanation = landed.diffs.get(&row.tag).cloned();
+        if !decision.failing.is_empty() {
+            row.failing = decision.failing.get(root.definitions.end_of(&row.tag).0).cloned();
+        }
         if is_proposing {
             landed.proposals.mark(row);
         }
-        let is_due_pass = request.resolve == Resolve::Due && shard_filter::contains(root, request.shard, &row.tag);
-        if row.outcome == TagOutcome::NotDue && !is_due_pass {
-            row.outcome = TagOutcome::NotSelected;
+        if row.outcome == TagOutcome::NotDue {
+            let is_due_pass = request.resolve == Resolve::Due && shard_filter::contains(root, request.shard, &row.tag);
+            let is_backing_off = row.failing.as_ref().is_some_and(|one| one.is_backing_off(facts.now, &fingerprint));
+            row.outcome = match is_due_pass {
+                true if is_backing_off => TagOutcome::BackingOff,
+                true => TagOutcome::NotDue,
+                false => TagOutcome::NotSelected,
+            };
         }
     }
     // No tag occurs twice, so a stable sort, which needs memory, is not necessary.

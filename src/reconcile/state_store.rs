@@ -1,4 +1,7 @@
-//! The state of the branch during one pass: read once, changed by compare-and-swap.
+//! The state of the branch during one pass: read once, changed in memory, and written by compare-and-swap.
+//!
+//! The changes of a pass are collected and written together: with the claim of a hook, or at the end. A rejected write is
+//! merged with what others wrote and repeated; the pass does not start over.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,7 +14,7 @@ use crate::model::lock::Lock;
 use crate::model::root::Root;
 use crate::model::shard::Shard;
 use crate::model::state::memory::HistoryAccess;
-use crate::model::state::{ScheduleState, State};
+use crate::model::state::{FailingTags, ScheduleState, State};
 
 use super::PassError;
 use super::retry::Retry;
@@ -23,8 +26,10 @@ pub struct StateStore {
     pub branch: String,
     /// The commit it was read from; `None` if there is no state yet.
     pub commit: Option<CommitId>,
-    /// The state as last read or written.
+    /// The state as last read or written, with the changes since then.
     pub state: State,
+    /// The state as last read or written, if it has been changed since then.
+    base: Option<Box<State>>,
     /// Set if the state may be newer than the branch tip in use.
     pub is_newer: bool,
     /// Notes for the report.
@@ -49,34 +54,40 @@ pub struct PassRecord<'a> {
     pub deferred: &'a BTreeSet<TagId>,
     /// Tells the deferred tags of earlier passes that are still waiting.
     pub is_waiting: &'a dyn Fn(&TagId) -> bool,
+    /// The tags that fail.
+    pub failing: &'a FailingTags,
     /// Time of the pass.
     pub now: Timestamp,
 }
 
 /// Results of a scheduled pass that the next one needs.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DueRecord {
     /// The shard of the pass; `None` for the whole root.
     pub shard: Option<Shard>,
     /// Time at which the schedules were evaluated.
     pub now: Timestamp,
-    /// The tags that failed or were deferred, which stay due.
-    pub failed: BTreeSet<TagId>,
 }
 
 impl DueRecord {
     fn next(&self, before: Option<&ScheduleState>) -> ScheduleState {
         // A time in the future was written while a clock was wrong.
         let last = before.map(|schedule| schedule.last).filter(|last| *last <= self.now);
-        let last = last.map_or(self.now, |last| last.max(self.now));
-        ScheduleState { last, retry: self.failed.iter().cloned().collect() }
+        ScheduleState { last: last.map_or(self.now, |last| last.max(self.now)) }
     }
 }
 
 impl StateStore {
     /// Returns the empty state of a pass that lands nothing on a remote.
     pub fn none(tips: &RemoteTips) -> Self {
-        Self { branch: tips.branch.clone(), commit: None, state: State::default(), is_newer: false, notes: Vec::new() }
+        Self {
+            branch: tips.branch.clone(),
+            commit: None,
+            state: State::default(),
+            base: None,
+            is_newer: false,
+            notes: Vec::new(),
+        }
     }
 
     /// Reads the state at `tips`.
@@ -86,37 +97,33 @@ impl StateStore {
     pub async fn read<W: World>(world: &W, tips: &RemoteTips) -> Result<Self, PassError> {
         let state = world.read_state(&tips.branch, tips.state.as_ref()).await?;
         // Remotes list branches before the state ref, so the state can be newer.
-        Ok(Self { branch: tips.branch.clone(), commit: tips.state.clone(), state, is_newer: true, notes: Vec::new() })
+        let (branch, commit) = (tips.branch.clone(), tips.state.clone());
+        Ok(Self { branch, commit, state, base: None, is_newer: true, notes: Vec::new() })
     }
 
-    /// Initialises new hooks with the lock at the tip: they run for what lands from now on. This happens before anything
-    /// lands; otherwise a process killed in between would leave changes that no hook ever sees. Returns `false` if the
-    /// state moved and the pass must start over.
-    ///
-    /// # Errors
-    /// A Git failure.
-    pub async fn adopt_hooks<W: World>(&mut self, world: &W, root: &Root) -> Result<bool, PassError> {
+    /// Initialises new hooks with the lock at the tip: they run for what lands from now on.
+    pub fn adopt_hooks(&mut self, root: &Root) {
         let hooks = &root.settings.hooks;
         if hooks.iter().all(|hook| self.state.seen.contains_key(&hook.name)) {
-            return Ok(true);
+            return;
         }
-        let mut state = self.state.clone();
-        let is_defined = |name: &String| hooks.iter().any(|hook| hook.name == *name);
-        state.seen.retain(|name, _| is_defined(name));
-        state.attempted_locks.retain(|name, _| is_defined(name));
-        // Run counts of removed hooks stay: if a hook comes back, its new events must not reuse old ids.
-        for hook in hooks {
-            state.seen.entry(hook.name.clone()).or_insert_with(|| root.lock.clone());
-        }
-        self.replace(world, state).await
+        self.edit(|state| {
+            let is_defined = |name: &String| hooks.iter().any(|hook| hook.name == *name);
+            state.seen.retain(|name, _| is_defined(name));
+            state.attempted_locks.retain(|name, _| is_defined(name));
+            // Run counts of removed hooks stay: if a hook comes back, its new events must not reuse old ids.
+            for hook in hooks {
+                state.seen.entry(hook.name.clone()).or_insert_with(|| root.lock.clone());
+            }
+        });
     }
 
-    /// Records which of our changes people reverted, according to the lock at `tips`, before anything is decided. Returns
-    /// `false` if state or branch moved and the pass must start over.
+    /// Notes which of our changes people reverted, according to the lock at `tips`, before anything is decided. Returns
+    /// `false` if the branch moved and the pass must start over.
     ///
     /// # Errors
     /// A Git failure.
-    pub async fn record_reverts<W: World>(
+    pub async fn note_reverts<W: World>(
         &mut self,
         world: &W,
         tips: &RemoteTips,
@@ -143,80 +150,93 @@ impl StateStore {
             )
         };
         self.notes.extend(lost.iter().map(note));
-        self.replace(world, State { memory, ..self.state.clone() }).await
+        self.edit(|state| state.memory = memory);
+        Ok(true)
     }
 
-    /// Writes the results of a pass: schedule times, failed and deferred tags, soaking digests, landed and reverted changes.
-    ///
-    /// # Errors
-    /// A Git failure, or [`PassError::Contention`].
-    pub async fn record<W: World>(&mut self, world: &W, record: &PassRecord<'_>) -> Result<(), PassError> {
-        let PassRecord { due, landed, history, reverted, is_resolved, soaking, deferred, is_waiting, now } = record;
+    /// Notes the results of a pass: schedule times, failing and deferred tags, soaking digests, landed and reverted changes.
+    pub fn record(&mut self, record: &PassRecord<'_>) {
+        let PassRecord { due, landed, history, reverted, is_resolved, soaking, deferred, is_waiting, failing, now } =
+            record;
         let has_news = due.is_some() || landed.is_some() || !reverted.is_empty() || !soaking.is_empty();
         let is_deferring = !deferred.is_empty() || !self.state.deferred.is_empty();
-        if !has_news && !is_deferring && self.state.memory.seen.is_empty() {
-            return Ok(());
+        if !has_news && !is_deferring && self.state.memory.seen.is_empty() && **failing == self.state.failing {
+            return;
         }
-        let next = |state: &State| {
+        self.edit(|state| {
             let mut memory = state.memory.after_pass(is_resolved, soaking, *now).after_reverts(reverted);
             if let Some((old, new, commit)) = landed {
                 memory = memory.after_landing(old, new, commit, *history);
             }
             let waiting = state.deferred.iter().filter(|id| is_waiting(id));
-            let deferred = waiting.chain(*deferred).cloned().collect();
-            let next = State { memory, deferred, ..state.clone() };
-            match due {
-                Some(due) => next.with_schedule(due.shard, due.next(state.schedule_of(due.shard))),
-                None => next,
+            state.deferred = waiting.chain(*deferred).cloned().collect();
+            (state.memory, state.failing) = (memory, (*failing).clone());
+            if let Some(due) = due {
+                let next = due.next(state.schedule_of(due.shard));
+                *state = std::mem::take(state).with_schedule(due.shard, next);
             }
-        };
-        self.change(world, next).await
+        });
     }
 
-    /// Applies `change` to the state, and again to newer states until the write succeeds. `change` must be idempotent,
-    /// because the answer to a write can be lost.
+    /// Changes the state in memory.
+    pub fn edit(&mut self, edit: impl FnOnce(&mut State)) {
+        let before = self.state.clone();
+        edit(&mut self.state);
+        let base = self.base.take().unwrap_or_else(|| Box::new(before));
+        self.base = (*base != self.state).then_some(base);
+    }
+
+    /// Writes the changes, if there are any, merged with those of others.
     ///
     /// # Errors
     /// A Git failure, or [`PassError::Contention`].
-    pub async fn change<W: World>(&mut self, world: &W, change: impl Fn(&State) -> State) -> Result<(), PassError> {
+    pub async fn save<W: World>(&mut self, world: &W) -> Result<(), PassError> {
         let mut retry = Retry::default();
-        loop {
-            let next = change(&self.state);
-            if next == self.state || self.replace(world, next).await? {
+        while self.base.is_some() {
+            if let Some(commit) = self.push(world, &self.state).await? {
+                (self.commit, self.base) = (Some(commit), None);
                 return Ok(());
             }
             retry.back_off(world, "the state ref moved").await?;
             self.refresh(world).await?;
         }
+        Ok(())
     }
 
-    /// Reads the state again if its ref moved.
+    /// Reads the state again if its ref moved, and merges the changes with it.
     ///
     /// # Errors
     /// A Git failure.
     pub async fn refresh<W: World>(&mut self, world: &W) -> Result<RemoteTips, PassError> {
         let tips = world.tips(Some(&self.branch)).await?;
         if tips.state != self.commit {
-            self.state = world.read_state(&self.branch, tips.state.as_ref()).await?;
+            let theirs = world.read_state(&self.branch, tips.state.as_ref()).await?;
+            let base = self.base.take();
+            let merged = base.as_ref().map(|base| self.state.merge(base, theirs.clone()));
+            self.base = merged.as_ref().filter(|merged| **merged != theirs).map(|_| Box::new(theirs.clone()));
+            self.state = merged.unwrap_or(theirs);
             self.commit.clone_from(&tips.state);
             self.is_newer = true;
         }
         Ok(tips)
     }
 
-    /// Replaces the state by one compare-and-swap; `false` unless it is known to have succeeded.
+    /// Writes `state`, which has the changes so far, by one compare-and-swap; `false` unless it is known to have succeeded.
     ///
     /// # Errors
     /// A Git failure.
     pub async fn replace<W: World>(&mut self, world: &W, state: State) -> Result<bool, PassError> {
-        let update = RefUpdate::State { branch: &self.branch, expected: self.commit.as_ref(), state: &state };
+        let Some(commit) = self.push(world, &state).await? else { return Ok(false) };
+        (self.commit, self.state, self.base) = (Some(commit), state, None);
+        Ok(true)
+    }
+
+    /// Returns the new commit of the state ref; `None` unless the write is known to have succeeded.
+    async fn push<W: World>(&self, world: &W, state: &State) -> Result<Option<CommitId>, PassError> {
+        let update = RefUpdate::State { branch: &self.branch, expected: self.commit.as_ref(), state };
         match world.push(update).await? {
-            Push::Landed(commit) => {
-                self.commit = Some(commit);
-                self.state = state;
-                Ok(true)
-            }
-            Push::Moved | Push::Unknown(_) => Ok(false),
+            Push::Landed(commit) => Ok(Some(commit)),
+            Push::Moved | Push::Unknown(_) => Ok(None),
         }
     }
 }

@@ -17,7 +17,7 @@ pub enum Exit {
     Refused = 4,
     /// The branch kept moving.
     Contention = 5,
-    /// A hook failed and stays pending.
+    /// A hook failed, or its success is unconfirmed; it stays pending.
     HookFailed = 6,
     /// The command line is invalid; nothing was done.
     Usage = 64,

@@ -108,16 +108,17 @@ mod tests {
             ::notice file=streams/python.toml,title=pinstream held::`python:3.11` is not updated to 090909090909: soaking since 2026-11-24T12:00:00Z, until 2026-12-01T00:00:00Z
             ::notice file=streams/python.toml,title=pinstream change::`python:3.12` was updated from 010101010101 (3.12.4) to 020202020202 (3.12.5\u{1b}[2J)
             ::notice file=streams/python.toml,title=pinstream change::`python:3.13-slim-bookworm` was added at 060606060606 (3.13.0)
+            ::warning file=streams/python.toml,title=pinstream resolve::`python:dead` was not tried: failing since 2026-11-24T11:00:00Z (not-found, 3 attempts); next attempt 2026-11-24T12:06:00Z
             ::notice file=streams/python.toml,title=pinstream change::`python:latest` was updated from 010101010101 to 020202020202
             ::notice file=deploy/web.yaml,line=4,title=pinstream target::pins were written to `deploy/web.yaml`, lines 4, 12
             ::error file=pinstream.toml,title=pinstream hook::hook `chat` failed for 2 changes and stays pending: exit code 7
-            ::notice file=pinstream.toml,title=pinstream hook::hook `slow` is being run by another pass for 2 changes
+            ::error file=pinstream.toml,title=pinstream hook::hook `slow` is unconfirmed for 2 changes: another pass has claimed it until 2026-11-24T12:02:00Z; the next one after that runs it, unless the claim is renewed
             ::notice title=pinstream run::the remote rejects the state ref; state is stored locally
             output of hook chat:
                 ```
                 \u{3a}:error::x
                 no such <room>
-            2 updated, 1 added, 1 removed, 1 soaking, 1 skipped, 2 failed; landed as 0f1c2d3e4 on main
+            2 updated, 1 added, 1 removed, 1 soaking, 2 skipped, 2 failed; landed as 0f1c2d3e4 on main
         ");
     }
 

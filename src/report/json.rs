@@ -6,12 +6,15 @@ use super::pass::{
 };
 use super::tag::{Deferral, TagOutcome, TagRow};
 use super::v1::explanation::ExplanationV1;
-use super::v1::report::{ErrorV1, FileV1, HeldV1, HookV1, ProposalV1, RemoteV1, ReportSchema, ReportV1, TagV1};
+use super::v1::report::{
+    ErrorV1, FailingV1, FileV1, HeldV1, HookV1, ProposalV1, RemoteV1, ReportSchema, ReportV1, TagV1,
+};
 use super::v1::words::{DeferralV1, EndV1, HookOutcomeV1, KindV1, OutcomeV1, ProposalOutcomeV1, SkipReasonV1};
 use super::v1::{SideV1, encode};
 use crate::git::CommitId;
 use crate::hook::HookExit;
 use crate::model::settings::adoption_rules::{HeldUpdate, HoldReason};
+use crate::model::state::FailingTag;
 use crate::registry::FailureKind;
 
 /// Renders `report` as JSON text; `exit` is the exit code of the process.
@@ -69,6 +72,7 @@ impl From<&TagRow> for TagV1 {
             skipped: None,
             deferred: None,
             error: None,
+            failing: row.failing.as_ref().map(FailingV1::from),
         };
         match &row.outcome {
             TagOutcome::Failed(error) => {
@@ -81,10 +85,19 @@ impl From<&TagRow> for TagV1 {
             TagOutcome::Deferred(Deferral::Budget) => tag.deferred = Some(DeferralV1::Budget),
             TagOutcome::Deferred(Deferral::Proposal) => tag.deferred = Some(DeferralV1::Proposal),
             TagOutcome::NotDue => tag.skipped = Some(SkipReasonV1::NotDue),
+            TagOutcome::BackingOff => tag.skipped = Some(SkipReasonV1::BackingOff),
             TagOutcome::NotSelected => tag.skipped = Some(SkipReasonV1::NotSelected),
             _ => {}
         }
         tag
+    }
+}
+
+impl From<&FailingTag> for FailingV1 {
+    fn from(failing: &FailingTag) -> Self {
+        let FailingTag { since, last, next, attempts, kind, .. } = failing;
+        let [since, last, next] = [since, last, next].map(ToString::to_string);
+        Self { since, last, next, attempts: *attempts, kind: (*kind).into() }
     }
 }
 
@@ -131,7 +144,7 @@ impl From<&TagOutcome> for OutcomeV1 {
             TagOutcome::Refreshed => Self::Refreshed,
             TagOutcome::Added => Self::Added,
             TagOutcome::Removed => Self::Removed,
-            TagOutcome::NotDue | TagOutcome::NotSelected => Self::Skipped,
+            TagOutcome::NotDue | TagOutcome::NotSelected | TagOutcome::BackingOff => Self::Skipped,
             TagOutcome::Held(HeldUpdate { reason: kept, .. }) => match kept {
                 HoldReason::Held(_) | HoldReason::RolledBack | HoldReason::BeyondAllow(_) => Self::Held,
                 HoldReason::Rejected => Self::Rejected,
@@ -178,7 +191,7 @@ impl From<&HookOutcome> for HookOutcomeV1 {
         match outcome {
             HookOutcome::Succeeded => Self::Succeeded,
             HookOutcome::Failed(_) => Self::Failed,
-            HookOutcome::Running => Self::Running,
+            HookOutcome::Running { .. } => Self::Running,
             HookOutcome::Pending => Self::Pending,
             HookOutcome::Refused(_) => Self::Refused,
         }

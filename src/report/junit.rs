@@ -193,13 +193,13 @@ mod tests {
     fn held_tags_are_skipped_and_changes_are_printed() {
         insta::assert_snapshot!(render(&sample::of_pass()), @r#"
             <?xml version="1.0" encoding="UTF-8"?>
-            <testsuites name="pinstream reconcile" tests="13" failures="0" errors="3">
+            <testsuites name="pinstream reconcile" tests="14" failures="0" errors="4">
               <testsuite name="deploy/web.yaml" tests="1" failures="0" errors="0" skipped="0">
                 <testcase name="targets" classname="deploy/web.yaml">
                   <system-out>deploy/web.yaml:4: pins were written to `deploy/web.yaml`, lines 4, 12</system-out>
                 </testcase>
               </testsuite>
-              <testsuite name="hooks" tests="3" failures="0" errors="1" skipped="0">
+              <testsuite name="hooks" tests="3" failures="0" errors="2" skipped="0">
                 <testcase name="chat" classname="hooks">
                   <error type="hook" message="hook `chat` failed for 2 changes and stays pending: exit code 7">pinstream.toml: hook `chat` failed for 2 changes and stays pending: exit code 7
             output: ```
@@ -208,7 +208,7 @@ mod tests {
                 </testcase>
                 <testcase name="rollout" classname="hooks"/>
                 <testcase name="slow" classname="hooks">
-                  <system-out>pinstream.toml: hook `slow` is being run by another pass for 2 changes</system-out>
+                  <error type="hook" message="hook `slow` is unconfirmed for 2 changes: another pass has claimed it until 2026-11-24T12:02:00Z; the next one after that runs it, unless the claim is renewed">pinstream.toml: hook `slow` is unconfirmed for 2 changes: another pass has claimed it until 2026-11-24T12:02:00Z; the next one after that runs it, unless the claim is renewed</error>
                 </testcase>
               </testsuite>
               <testsuite name="run" tests="1" failures="0" errors="0" skipped="0">
@@ -227,7 +227,7 @@ mod tests {
             help: set `ca`</error>
                 </testcase>
               </testsuite>
-              <testsuite name="streams/python" tests="6" failures="0" errors="0" skipped="2">
+              <testsuite name="streams/python" tests="7" failures="0" errors="0" skipped="3">
                 <testcase name="3.10" classname="streams/python">
                   <system-out>pinstream.lock: `python:3.10` was removed; previous pin 040404040404 (3.10.9)</system-out>
                 </testcase>
@@ -242,6 +242,9 @@ mod tests {
                 </testcase>
                 <testcase name="3.9" classname="streams/python">
                   <skipped message="not due"/>
+                </testcase>
+                <testcase name="dead" classname="streams/python">
+                  <skipped message="backing off: failing since 2026-11-24T11:00:00Z (not-found, 3 attempts); next attempt 2026-11-24T12:06:00Z"/>
                 </testcase>
                 <testcase name="latest" classname="streams/python">
                   <system-out>streams/python.toml: `python:latest` was updated from 010101010101 to 020202020202</system-out>

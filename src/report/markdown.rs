@@ -91,12 +91,14 @@ fn change_row(row: &TagRow) -> [String; 5] {
     [markdown_code(&row.tag.to_string()), row.outcome.word(), digests, versions, change]
 }
 
-/// Returns the row of a tag that failed, is held back or was not resolved in time.
+/// Returns the row of a tag that fails, is held back or was not resolved in time.
 fn reason_row(row: &TagRow) -> Option<[String; 4]> {
     let (why, help) = match &row.outcome {
         TagOutcome::Failed(error) => {
-            (format!("{}: {}", word(KindV1::from(error.kind)), error.message), error.help.as_deref())
+            let note = row.failing_note().map(|note| format!("; {note}")).unwrap_or_default();
+            (format!("{}: {}{note}", word(KindV1::from(error.kind)), error.message), error.help.as_deref())
         }
+        TagOutcome::BackingOff => (row.skip_note()?, None),
         TagOutcome::Held(update) => (format!("available: `{}`; {}", update.digest.short(), update.reason), None),
         TagOutcome::Deferred(Deferral::Budget) => (row.outcome.skip_reason()?.to_owned(), None),
         _ => return None,
@@ -240,7 +242,7 @@ mod tests {
     #[test]
     fn a_pass_is_rendered_as_tables() {
         insta::assert_snapshot!(pass("reconcile", &report("`forge` is gone")), @r"
-            ### `pinstream reconcile`: 2 updated, 1 added, 1 removed, 1 unchanged, 1 skipped, 2 failed; landed as 0f1c2d3e4 on main
+            ### `pinstream reconcile`: 2 updated, 1 added, 1 removed, 1 unchanged, 2 skipped, 2 failed; landed as 0f1c2d3e4 on main
 
             - **`python:3.12`: now runs as root**
 
@@ -255,6 +257,7 @@ mod tests {
             | --- | --- | --- | --- |
             | `alpine:3` | failed | not-found: `docker.io/library/alpine:3` does not exist |  |
             | `node:22` | failed | tls: TLS handshake with `quay.io` failed | set `ca` |
+            | `python:dead` | skipped | backing off: failing since 2026-11-24T11:00:00Z (not-found, 3 attempts); next attempt 2026-11-24T12:06:00Z |  |
 
             | target file | lines |
             | --- | --- |
@@ -269,7 +272,7 @@ mod tests {
             | --- | --- | --- | --- |
             | `rollout` | succeeded | 2 |  |
             | `chat` | failed | 2 | exit code 7 |
-            | `slow` | running | 2 |  |
+            | `slow` | running | 2 | another pass has claimed it until 2026-11-24T12:02:00Z; the next one after that runs it, unless the claim is renewed |
 
             Output of `chat`:
 

@@ -1,7 +1,10 @@
 //! Plain data about a finished pass.
 
+use jiff::Timestamp;
+
 use super::exit::Exit;
 use super::tag::TagRow;
+pub(crate) use super::tag::count;
 use super::v1::words::{HookOutcomeV1, ProposalOutcomeV1, word};
 use crate::formats::EditedFile;
 use crate::git::CommitId;
@@ -137,9 +140,12 @@ pub enum HookOutcome {
     Succeeded,
     /// It failed; its changes stay pending.
     Failed(HookExit),
-    /// Another pass is running it.
-    Running,
-    /// It has pending changes and was not run.
+    /// Another pass has claimed it and has not confirmed its success; its changes stay pending.
+    Running {
+        /// End of the claim, unless it is renewed.
+        until: Timestamp,
+    },
+    /// New changes landed during each of its runs; they stay pending.
     Pending,
     /// The operator's policy forbids it; the sentence has the reason.
     Refused(String),
@@ -214,8 +220,8 @@ impl HookRow {
         let text = match &self.outcome {
             HookOutcome::Succeeded => format!("succeeded for {changes}"),
             HookOutcome::Failed(_) => format!("failed for {changes} and stays pending"),
-            HookOutcome::Running => format!("is being run by another pass for {changes}"),
-            HookOutcome::Pending => format!("would run for {changes}"),
+            HookOutcome::Running { .. } => format!("is unconfirmed for {changes}"),
+            HookOutcome::Pending => format!("stays pending for {changes} that landed during its runs"),
             HookOutcome::Refused(_) => format!("was refused for {changes} and stays pending"),
         };
         match self.outcome.reason() {
@@ -240,20 +246,18 @@ impl HookOutcome {
             Self::Failed(HookExit::NotStarted(reason)) => Some(format!("could not be started: {reason}")),
             Self::Failed(HookExit::Success) => Some("exit code 0, but the result could not be recorded".to_owned()),
             Self::Refused(reason) => Some(reason.clone()),
-            Self::Succeeded | Self::Running | Self::Pending => None,
+            Self::Running { until } => Some(format!(
+                "another pass has claimed it until {until}; the next one after that runs it, unless the claim is renewed"
+            )),
+            Self::Succeeded | Self::Pending => None,
         }
     }
 
     fn exit(&self) -> Exit {
         match self {
-            Self::Failed(_) => Exit::HookFailed,
+            Self::Failed(_) | Self::Running { .. } | Self::Pending => Exit::HookFailed,
             Self::Refused(_) => Exit::Refused,
-            Self::Succeeded | Self::Running | Self::Pending => Exit::Success,
+            Self::Succeeded => Exit::Success,
         }
     }
-}
-
-/// Formats a number of things, as in `2 changes`.
-pub(crate) fn count(number: usize, of: &str) -> String {
-    if number == 1 { format!("1 {of}") } else { format!("{number} {of}s") }
 }

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use super::exit::Exit;
-use super::v1::words::{OutcomeV1, word};
+use super::v1::words::{KindV1, OutcomeV1, word};
 use crate::image_diff::Explanation;
 use crate::model::image::{FollowedTag, ImageRef, TagId};
 use crate::model::lock::Lock;
 use crate::model::lock::diff::{ChangeKind, PinChange, PinSide, side};
 use crate::model::settings::adoption_rules::{HeldUpdate, HoldReason};
+use crate::model::state::FailingTag;
 use crate::model::stream::{Tag, TagSource};
 use crate::registry::{FailureKind, ResolveError};
 
@@ -29,6 +30,8 @@ pub struct TagRow {
     pub new: Option<PinSide>,
     /// Differences between the old and the new image.
     pub explanation: Option<Arc<Explanation>>,
+    /// Failed attempts so far, if the tag, or the one that it follows, fails.
+    pub failing: Option<FailingTag>,
 }
 
 /// Reason why a tag is left for a later pass.
@@ -59,6 +62,8 @@ pub enum TagOutcome {
     Removed,
     /// Its schedule has not fired.
     NotDue,
+    /// It fails, and the next attempt is not due yet.
+    BackingOff,
     /// It was not selected for this pass.
     NotSelected,
     /// An update is available, and a rule keeps the pin.
@@ -84,6 +89,7 @@ impl TagRow {
             old: change.map_or_else(|| new.clone(), |change| change.before().cloned()),
             new,
             explanation: None,
+            failing: None,
         }
     }
 
@@ -91,7 +97,33 @@ impl TagRow {
     pub fn removed(change: PinChange) -> Self {
         let old = change.before().cloned();
         let PinChange { tag, follow, image, .. } = change;
-        Self { tag, follow, image: Some(image), outcome: TagOutcome::Removed, old, new: None, explanation: None }
+        let (outcome, image) = (TagOutcome::Removed, Some(image));
+        Self { tag, follow, image, outcome, old, new: None, explanation: None, failing: None }
+    }
+
+    /// Describes the failed attempts before this pass and the next one, unless this was the first.
+    pub(super) fn failing_note(&self) -> Option<String> {
+        let FailingTag { since, next, attempts, kind, .. } = self.failing.as_ref()?;
+        let attempts = count((*attempts).try_into().unwrap_or(usize::MAX), "attempt");
+        match self.outcome {
+            TagOutcome::BackingOff => {
+                let kind = word(KindV1::from(*kind));
+                Some(format!("failing since {since} ({kind}, {attempts}); next attempt {next}"))
+            }
+            TagOutcome::Failed(_) if *since < self.failing.as_ref()?.last => {
+                Some(format!("failing since {since} ({attempts}); next attempt {next}"))
+            }
+            _ => None,
+        }
+    }
+
+    /// Describes why the tag was skipped.
+    pub(super) fn skip_note(&self) -> Option<String> {
+        let reason = self.outcome.skip_reason()?;
+        Some(match self.failing_note() {
+            Some(note) => format!("{reason}: {note}"),
+            None => reason.to_owned(),
+        })
     }
 }
 
@@ -122,6 +154,7 @@ impl TagOutcome {
     pub fn skip_reason(&self) -> Option<&'static str> {
         match self {
             Self::NotDue => Some("not due"),
+            Self::BackingOff => Some("backing off"),
             Self::NotSelected => Some("not selected"),
             Self::Deferred(Deferral::Budget) => Some("budget spent"),
             _ => None,
@@ -141,4 +174,9 @@ impl TagOutcome {
             _ => Exit::Success,
         }
     }
+}
+
+/// Formats a number of things, as in `2 changes`.
+pub(crate) fn count(number: usize, of: &str) -> String {
+    if number == 1 { format!("1 {of}") } else { format!("{number} {of}s") }
 }

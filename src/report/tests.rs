@@ -54,7 +54,9 @@ fn the_worst_row_picks_the_exit_code() {
         assert_eq!(report.exit(), expected, "{outcomes:?} {hooks:?}");
     };
     let hook = HookOutcome::Failed(HookExit::TimedOut);
-    check(&[TagOutcome::Updated, TagOutcome::NotDue], &[HookOutcome::Running], Exit::Success);
+    check(&[TagOutcome::Updated, TagOutcome::NotDue, TagOutcome::BackingOff], &[HookOutcome::Succeeded], Exit::Success);
+    check(&[TagOutcome::Updated], &[sample::running()], Exit::HookFailed);
+    check(&[], &[HookOutcome::Pending], Exit::HookFailed);
     check(&[failed(FailureKind::Network)], &[], Exit::Partial);
     check(&[TagOutcome::Deferred(Deferral::Budget)], &[], Exit::Partial);
     check(&[TagOutcome::Deferred(Deferral::Proposal)], &[], Exit::Success);
@@ -71,12 +73,13 @@ fn the_summary_counts_each_tag_once() {
     let held =
         sample::hold_reasons().map(|kept| TagOutcome::Held(HeldUpdate { digest: sample::digest(9), reason: kept }));
     let deferred = [Deferral::Budget, Deferral::Proposal].map(TagOutcome::Deferred);
-    let other = [TagOutcome::NotDue, TagOutcome::NotSelected, TagOutcome::Refreshed].into_iter().chain(deferred);
+    let other = [TagOutcome::NotDue, TagOutcome::NotSelected, TagOutcome::BackingOff, TagOutcome::Refreshed];
+    let other = other.into_iter().chain(deferred);
     report.rows = held.into_iter().chain(other).map(|outcome| TagRow { outcome, ..row.clone() }).collect();
     report.end = PassEnd::Proposed;
     assert_eq!(
         text::summary(&report),
-        "2 deferred, 1 refreshed, 3 held, 1 soaking, 1 ignored, 1 rejected, 1 reverted, 2 skipped; main is unchanged \
+        "2 deferred, 1 refreshed, 3 held, 1 soaking, 1 ignored, 1 rejected, 1 reverted, 3 skipped; main is unchanged \
          until proposals are merged"
     );
 }

@@ -146,6 +146,7 @@ impl TextPage {
             TagOutcome::Removed => Some(AnsiColor::Magenta),
             TagOutcome::Failed(_) | TagOutcome::Deferred(_) => Some(AnsiColor::Red),
             TagOutcome::Held(_) => Some(AnsiColor::Cyan),
+            TagOutcome::BackingOff => Some(AnsiColor::Yellow),
             TagOutcome::Unchanged | TagOutcome::NotDue | TagOutcome::NotSelected => None,
         };
         let tag = row.tag.to_string();
@@ -154,10 +155,15 @@ impl TextPage {
         if let TagOutcome::Failed(error) = &row.outcome {
             let kind = Some(self::word(KindV1::from(error.kind))).filter(|kind| *kind != word);
             let kind = kind.map(|kind| format!("{kind}: ")).unwrap_or_default();
-            self.put(format_args!("  {kind}{}\n", escape::truncate(&error.message, FAILURE_MAX)));
+            let note = row.failing_note().map(|note| format!("; {note}")).unwrap_or_default();
+            self.put(format_args!("  {kind}{}{note}\n", escape::truncate(&error.message, FAILURE_MAX)));
             if let Some(help) = &error.help {
                 self.put(format_args!("{:1$}help: {2}\n", "", word_width + tag_width + 4, escape::terminal(help)));
             }
+            return;
+        }
+        if let (TagOutcome::BackingOff, Some(note)) = (&row.outcome, row.skip_note()) {
+            self.put(format_args!("  {note}\n"));
             return;
         }
         let (old, new) = (row.old.as_ref(), row.new.as_ref());
@@ -229,7 +235,7 @@ impl TextPage {
         let colour = match &hook.outcome {
             HookOutcome::Succeeded => AnsiColor::Green,
             HookOutcome::Failed(_) | HookOutcome::Refused(_) => AnsiColor::Red,
-            HookOutcome::Running | HookOutcome::Pending => AnsiColor::Yellow,
+            HookOutcome::Running { .. } | HookOutcome::Pending => AnsiColor::Yellow,
         };
         self.coloured("hook", Some(colour));
         let summary = escape::truncate(&hook.summary(), FAILURE_MAX);
@@ -285,6 +291,7 @@ mod tests {
         removed  python:3.10                040404040404                 3.10.9
         updated  python:3.12                010101010101 → 020202020202  3.12.4 → 3.12.5\u{1b}[2J
         added    python:3.13-slim-bookworm  060606060606                 3.13.0
+        skipped  python:dead                backing off: failing since 2026-11-24T11:00:00Z (not-found, 3 attempts); next attempt 2026-11-24T12:06:00Z
         updated  python:latest              010101010101 → 020202020202
         read remote platform at 012345678 (https://git.example/platform/images)
         wrote deploy/web.yaml, lines 4, 12
@@ -295,9 +302,9 @@ mod tests {
             ```
             \u{3a}:error::x
             no such <room>
-        hook slow is being run by another pass for 2 changes
+        hook slow is unconfirmed for 2 changes: another pass has claimed it until 2026-11-24T12:02:00Z; the next one after that runs it, unless the claim is renewed
         note: the remote rejects the state ref; state is stored locally
-        2 updated, 1 added, 1 removed, 1 unchanged, 1 skipped, 2 failed; landed as 0f1c2d3e4 on main
+        2 updated, 1 added, 1 removed, 1 unchanged, 2 skipped, 2 failed; landed as 0f1c2d3e4 on main
         ");
     }
 
@@ -314,9 +321,10 @@ mod tests {
         updated    python:3.12                010101010101 → 020202020202  3.12.4 → 3.12.5\u{1b}[2J
         added      python:3.13-slim-bookworm  060606060606                 3.13.0
         skipped    python:3.9                 070707070707                   not due
+        skipped    python:dead                backing off: failing since 2026-11-24T11:00:00Z (not-found, 3 attempts); next attempt 2026-11-24T12:06:00Z
         updated    python:latest              010101010101 → 020202020202
         would write deploy/web.yaml, lines 4, 12
-        2 updated, 1 added, 1 removed, 1 unchanged, 1 skipped, 2 failed; nothing was written
+        2 updated, 1 added, 1 removed, 1 unchanged, 2 skipped, 2 failed; nothing was written
         ");
     }
 

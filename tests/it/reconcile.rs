@@ -33,6 +33,7 @@ mod signed;
 mod signing;
 pub(crate) mod stage;
 mod state_ref;
+mod state_updates;
 mod story;
 mod targets;
 mod transports;

@@ -1,12 +1,16 @@
 //! Invariants of `tests/THREATS.md`, checked at each landing, delivery and end of a pass, and at rest.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use crate::effects::NewCommit;
 use crate::git::CommitId;
 use crate::model::image::{Digest, Repository, TagId};
+use crate::model::lock::Lock;
 use crate::model::lock::diff::changes;
 use crate::model::lock::encode::encode;
+use crate::model::root::Root;
+use crate::model::settings::Hook;
 use crate::model::settings::globs::TagGlobs;
 use crate::model::state::State;
 use crate::model::stream::TagSource;
@@ -79,6 +83,7 @@ pub(super) fn at_question(inner: &mut Inner, repository: &Repository, machine: u
 
 /// Checks the event that a hook is about to receive.
 pub(super) fn at_hook_start(inner: &mut Inner, hook: &str, event: &serde_json::Value) {
+    inner.runs += 1;
     let at = commit_of(event);
     let on_branch: BTreeSet<usize> = inner.history().collect();
     for one in changes_of(event) {
@@ -142,14 +147,15 @@ pub(super) fn at_delivery(inner: &mut Inner, hook: &str, event: &serde_json::Val
     }
 }
 
-/// Checks a state that is being written.
-pub(super) fn at_state(inner: &mut Inner, state: &State) {
+/// Checks a state that a process of `machine` writes.
+pub(super) fn at_state(inner: &mut Inner, state: &State, machine: u32) {
+    let now = inner.now_at(machine);
     for one in inner.deliveries.iter_mut().filter(|one| !one.marked) {
         let seen = state.seen.get(&one.hook).and_then(|seen| seen.pins.get(&one.tag));
         one.marked = seen.is_some_and(|pin| pin.digest == one.digest);
     }
     let old = inner.state_tip.map(|at| inner.states[at].1.claims.clone()).unwrap_or_default();
-    for (hook, claim) in old.into_iter().filter(|(_, claim)| claim.until <= inner.now) {
+    for (hook, claim) in old.into_iter().filter(|(_, claim)| claim.until <= now) {
         if state.claims.get(&hook).is_some_and(|new| new.owner != claim.owner) {
             inner.overtaken.insert((hook, claim.owner.process.parse().unwrap()));
         }
@@ -179,10 +185,16 @@ pub(super) fn at_end(universe: &Shared, process: u32, result: &Result<Report, Pa
     };
     universe.with(|inner| {
         // Proposed changes are not on the branch yet.
-        if report.exit() != Exit::Success || inner.at_tip().settings.publish.is_some() {
+        let is_complete = matches!(report.exit(), Exit::Success | Exit::HookFailed);
+        if !is_complete || inner.at_tip().settings.publish.is_some() {
             return;
         }
         let Some(tip) = &report.tip else { return };
+        if let PassEnd::Landed(_) = &report.end
+            && report.exit() == Exit::Success
+        {
+            check_success(inner, place(tip));
+        }
         for row in &report.rows {
             // The tag belongs to another shard.
             if inner.is_crowded && row.outcome == TagOutcome::NotSelected {
@@ -190,6 +202,13 @@ pub(super) fn at_end(universe: &Shared, process: u32, result: &Result<Report, Pa
             }
             let defined = inner.commits[place(tip)].root.definitions.tags.get(&row.tag);
             let Some(TagSource::Image { image, .. }) = defined.map(|tag| &tag.source) else { continue };
+            if row.outcome == TagOutcome::BackingOff {
+                let is_recent = |failed: &Duration| inner.elapsed - *failed < Duration::from_secs(86_400);
+                if !inner.failed.get(&image.to_string()).is_some_and(is_recent) {
+                    inner.break_(format!("I18: {} is skipped although {image} did not fail within a day", row.tag));
+                }
+                continue;
+            }
             if let TagOutcome::Held(waiting) = &row.outcome {
                 if !inner.was_reverted(&row.tag, &waiting.digest) {
                     inner.break_(format!("I3: {} is held back from a digest that nobody reverted", row.tag));
@@ -211,6 +230,31 @@ pub(super) fn at_end(universe: &Shared, process: u32, result: &Result<Report, Pa
             inner.break_("I18: success although the commit is not on the branch".to_owned());
         }
     });
+}
+
+/// Checks that the hooks received what a successful pass landed in a commit, as far as no commit since then changed the
+/// tag or the hook.
+fn check_success(inner: &mut Inner, commit: usize) {
+    let Commit { root, parent, .. } = &inner.commits[commit];
+    let Some(parent) = parent else { return };
+    let since: Vec<&Root> = inner.history().take_while(|at| *at >= commit).map(|at| &*inner.commits[at].root).collect();
+    let mut missed = None;
+    for one in changes(&inner.commits[*parent].root.lock, &root.lock) {
+        let (tag, Some(new)) = (&one.tag, one.after()) else { continue };
+        let has_pin = |lock: &Lock| lock.pins.get(tag).is_some_and(|pin| pin.digest == new.digest);
+        for name in root.settings.hooks.iter().map(|hook| &hook.name) {
+            let is_meant = |hook: &Hook| hook.name == *name && hook.on.matches(tag);
+            let stays = since.iter().all(|root| has_pin(&root.lock) && root.settings.hooks.iter().any(is_meant));
+            let is_new = inner.adopted.get(name).is_some_and(|(adopted, _)| !has_pin(adopted));
+            let is_delivery = |one: &Delivery| (&one.hook, &one.tag, &one.digest) == (name, tag, &new.digest);
+            if stays && is_new && !inner.deliveries.iter().any(is_delivery) {
+                missed = Some(format!("I8: success although {name} has not received {tag}"));
+            }
+        }
+    }
+    if let Some(missed) = missed {
+        inner.break_(missed);
+    }
 }
 
 impl Inner {

@@ -1,10 +1,12 @@
 //! A branch or a state ref that never stops moving: a pass gives up after its time limit and exits with 5.
 
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use crate::effects::Clock as _;
+use crate::model::state::State;
 use crate::reconcile::retry::{PATIENCE, Retry};
 use crate::reconcile::{PassError, reconcile};
 use crate::report::exit::Exit;
@@ -15,9 +17,10 @@ use super::universe::{Shared, Stuck, Universe};
 use super::world::SimWorld;
 
 /// Polls a future until it completes; nothing else happens meanwhile.
-fn drive<T>(future: impl Future<Output = T>) -> T {
+fn drive<T>(universe: &Shared, future: impl Future<Output = T>) -> T {
     let mut future = std::pin::pin!(future);
     loop {
+        universe.with(|inner| inner.is_driven = false);
         if let Poll::Ready(value) = future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
             return value;
         }
@@ -30,7 +33,7 @@ fn world(universe: &Shared) -> SimWorld {
 
 /// Runs one pass without any others.
 fn pass(universe: &Shared) -> Result<Report, PassError> {
-    drive(reconcile(&world(universe), &request()))
+    drive(universe, reconcile(&world(universe), &request()))
 }
 
 /// A universe with a hook and without faults, except those that the test causes.
@@ -48,7 +51,7 @@ fn the_time_limit_starts_with_the_first_retry() {
     universe.advance(Duration::from_secs(3600));
     let (mut tries, before) = (Retry::default(), world.elapsed());
     let error = loop {
-        if let Err(error) = drive(tries.back_off(&world, "it moved")) {
+        if let Err(error) = drive(&universe, tries.back_off(&world, "it moved")) {
             break error;
         }
     };
@@ -85,5 +88,25 @@ fn a_state_ref_that_keeps_moving_leaves_hooks_pending() {
         universe.with(|inner| inner.stuck = None);
         assert_eq!(pass(&universe).unwrap().exit(), Exit::Success);
         assert!(universe.with(|inner| !inner.deliveries.is_empty()));
+    }
+}
+
+#[test]
+fn s10_a_claim_is_renewed_only_while_a_long_hook_runs() {
+    for is_slow in [false, true] {
+        let universe = calm();
+        universe.with(|inner| inner.has_slow_hooks = is_slow);
+        assert_eq!(pass(&universe).unwrap().exit(), Exit::Success);
+        universe.with(|inner| {
+            let without_claims = |state: &State| State { claims: BTreeMap::new(), ..state.clone() };
+            let is_renewal = |pair: &&[(Option<usize>, State)]| {
+                let [before, after] = [&pair[0].1, &pair[1].1];
+                before.claims.keys().eq(after.claims.keys()) && without_claims(before) == without_claims(after)
+            };
+            let renewals = inner.states.windows(2).filter(is_renewal).count();
+            // A slow hook takes 160 seconds, and a claim is renewed each minute.
+            let expected = if is_slow { 2 * inner.runs } else { 0 };
+            assert!(inner.runs > 0 && renewals == expected, "{renewals} renewals of {} runs", inner.runs);
+        });
     }
 }

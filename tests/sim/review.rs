@@ -309,6 +309,7 @@ fn run(seed: u64, fault: Option<Fault>) -> Result<(usize, usize, usize), String>
     universe.calm();
     // Running passes end; one complete pass sees everything; another one has nothing to do.
     finish(&universe, &mut reconcilers, fault)?;
+    universe.advance(std::time::Duration::from_secs(86_400));
     step(&universe, &mut reconcilers[0], fault);
     finish(&universe, &mut reconcilers, fault)?;
     at_rest(&universe)?;

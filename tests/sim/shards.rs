@@ -70,8 +70,8 @@ fn come_to_rest(universe: &Shared, shards: &mut [Reconciler], fault: Option<Faul
         end_orphan(universe);
     }
     universe.broken()?;
-    // Claims of dead processes have expired by then.
-    universe.with(|inner| inner.jump(jiff::SignedDuration::from_hours(2)));
+    // Claims of dead processes have expired by then, and failing tags are tried again.
+    universe.advance(std::time::Duration::from_secs(86_400));
     let before = universe.outcome().commits;
     shards.iter_mut().for_each(|shard| step(universe, shard, fault));
     finish(universe, shards, fault)?;

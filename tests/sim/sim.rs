@@ -19,6 +19,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use jiff::SignedDuration;
 
@@ -37,6 +38,8 @@ const SAMPLE: u64 = 20;
 const SCHEDULES_FOR_A_FAULT: u64 = 3_000;
 /// Number of steps with faults, before the faults end.
 const STEPS: usize = 215;
+/// Seconds by which a clock may be wrong while a claim is valid.
+const SKEW_MAX: i64 = 25;
 
 type Pass = Pin<Box<dyn Future<Output = Result<Report, PassError>>>>;
 
@@ -97,10 +100,14 @@ fn step(universe: &Shared, reconciler: &mut Reconciler, fault: Option<Fault>) {
     let pass = reconciler.pass.get_or_insert_with(|| {
         reconciler.process = universe.begin();
         let world = SimWorld::new(Rc::clone(universe), reconciler.process, reconciler.machine, fault);
-        let request = reconciler.request.clone();
+        let mut request = reconciler.request.clone();
+        // Scheduled passes and others take turns.
+        if request.resolve == Resolve::All && universe.rng(fastrand::Rng::bool) {
+            request.resolve = Resolve::Due;
+        }
         Box::pin(async move { reconcile(&world, &request).await })
     });
-    universe.tick();
+    universe.tick(reconciler.process);
     if let Poll::Ready(result) = pass.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
         invariants::at_end(universe, reconciler.process, &result);
         universe.end(reconciler.process);
@@ -122,16 +129,17 @@ fn request() -> Request {
     }
 }
 
-/// Sets the wall clock wrong. While several processes or a hook run, the error is smaller than the margin of a claim:
-/// with a larger one, two processes may run the same hook, as after a claim has expired.
+/// Sets a clock wrong. While several processes or a hook run, the clocks differ by less than the margin of a claim: with a
+/// larger difference, two processes may run the same hook, as after a claim has expired.
 fn jump(universe: &Shared) {
     universe.with(|inner| {
-        let minutes = if inner.alive.len() > 1 || inner.has_live_claim() {
-            inner.rng.i64(-1..=1)
+        if inner.alive.len() > 1 || inner.has_live_claim() {
+            let (machine, seconds) = (inner.rng.u32(..2), inner.rng.i64(-SKEW_MAX..=SKEW_MAX));
+            inner.skews.insert(machine, seconds);
         } else {
-            inner.rng.i64(-20..=20)
-        };
-        inner.jump(SignedDuration::from_mins(minutes));
+            let minutes = inner.rng.i64(-20..=20);
+            inner.jump(SignedDuration::from_mins(minutes));
+        }
     });
 }
 
@@ -163,8 +171,8 @@ fn come_to_rest(universe: &Shared, reconcilers: &mut [Reconciler], fault: Option
         end_orphan(universe);
     }
     universe.broken()?;
-    // Claims of dead processes have expired by then.
-    universe.with(|inner| inner.jump(SignedDuration::from_hours(2)));
+    // Claims of dead processes have expired by then, and failing tags are tried again.
+    universe.advance(Duration::from_secs(86_400));
     for begun in 1..=reconcilers.len() {
         // The last pass sees the last change. A tag must not return to its pinned digest: the last pass would have
         // nothing to land, and earlier answers of the others would be newer than the branch.

@@ -18,6 +18,9 @@ use super::registry::{self, SimRegistry};
 use super::review::Review;
 use super::{Outcome, people};
 
+/// Steps that a process needs to see that a timer fired, and to write the state.
+const URGENT_STEPS: u8 = 12;
+
 /// The universe that all processes share.
 pub(super) type Shared = Rc<Universe>;
 
@@ -69,6 +72,13 @@ pub(super) struct Orphan {
     pub(super) until: Duration,
 }
 
+/// A moment at which a process has something to do.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Timer {
+    pub(super) process: u32,
+    pub(super) deadline: Duration,
+}
+
 /// Requests that fail at every attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stuck {
@@ -81,10 +91,22 @@ pub(super) enum Stuck {
 pub(super) struct Inner {
     pub(super) rng: Rng,
     pub(super) now: Timestamp,
+    /// Seconds by which the clock of each machine is ahead.
+    pub(super) skews: BTreeMap<u32, i64>,
     /// A monotonic clock.
     pub(super) elapsed: Duration,
+    /// Set if a part of the process that is being polled did something that the others wait for.
+    pub(super) is_driven: bool,
+    pub(super) timers: BTreeMap<u64, Timer>,
+    pub(super) timers_started: u64,
+    /// Processes whose timer fired, with the number of steps until time may pass again.
+    pub(super) urgent: BTreeMap<u32, u8>,
+    /// Time of the last failed answer for each image.
+    pub(super) failed: BTreeMap<String, Duration>,
     pub(super) step: u64,
     pub(super) calm: bool,
+    /// Set if every hook takes longer than a lease.
+    pub(super) has_slow_hooks: bool,
     /// Set if several processes run, so that each waits while the others continue.
     pub(super) is_crowded: bool,
     /// With shards, the machine that resolves each repository.
@@ -97,6 +119,8 @@ pub(super) struct Inner {
     pub(super) state_tip: Option<usize>,
     pub(super) alive: BTreeSet<u32>,
     pub(super) processes: u32,
+    /// Number of hooks that were started.
+    pub(super) runs: usize,
     pub(super) deliveries: Vec<Delivery>,
     /// By hook and tag.
     pub(super) starts: BTreeMap<(String, TagId), Start>,
@@ -152,9 +176,16 @@ impl Universe {
             inner: RefCell::new(Inner {
                 rng,
                 now: "2026-01-01T00:00:00Z".parse().unwrap(),
+                skews: BTreeMap::new(),
                 elapsed: Duration::ZERO,
+                is_driven: false,
+                timers: BTreeMap::new(),
+                timers_started: 0,
+                urgent: BTreeMap::new(),
+                failed: BTreeMap::new(),
                 step: 0,
                 calm: false,
+                has_slow_hooks: false,
                 is_crowded: false,
                 asked_by: BTreeMap::new(),
                 registry,
@@ -165,6 +196,7 @@ impl Universe {
                 state_tip: None,
                 alive: BTreeSet::new(),
                 processes: 0,
+                runs: 0,
                 deliveries: Vec::new(),
                 starts: BTreeMap::new(),
                 ids: BTreeMap::new(),
@@ -194,9 +226,15 @@ impl Universe {
         self.with(|inner| draw(&mut inner.rng))
     }
 
-    pub(super) fn tick(&self) {
+    /// Starts a step of a process.
+    pub(super) fn tick(&self, process: u32) {
         let pace = self.with(|inner| {
             inner.step += 1;
+            inner.is_driven = false;
+            inner.urgent.retain(|known, steps| {
+                *steps -= u8::from(*known == process);
+                *steps > 0
+            });
             if inner.is_crowded { Duration::from_micros(100) } else { Duration::from_millis(5) }
         });
         self.advance(pace);
@@ -210,6 +248,22 @@ impl Universe {
         });
     }
 
+    /// Advances both clocks to `deadline` or the first timer of another process before that, unless another process has
+    /// yet to see that its timer fired.
+    pub(super) fn advance_to(&self, deadline: Duration, process: u32) {
+        let by = self.with(|inner| {
+            if inner.urgent.keys().any(|other| *other != process) {
+                return Duration::ZERO;
+            }
+            let others = inner.timers.values().filter(|timer| timer.process != process);
+            let until = others.map(|timer| timer.deadline).chain([deadline]).min().unwrap_or(deadline);
+            let fired = inner.timers.values().filter(|timer| timer.deadline <= until);
+            inner.urgent = fired.map(|timer| (timer.process, URGENT_STEPS)).collect();
+            until.saturating_sub(inner.elapsed)
+        });
+        self.advance(by);
+    }
+
     /// Starts a process.
     pub(super) fn begin(&self) -> u32 {
         self.with(|inner| {
@@ -220,7 +274,10 @@ impl Universe {
     }
 
     pub(super) fn end(&self, process: u32) {
-        self.with(|inner| inner.alive.remove(&process));
+        self.with(|inner| {
+            inner.urgent.remove(&process);
+            inner.alive.remove(&process);
+        });
     }
 
     pub(super) fn crash(&self, process: u32) {
@@ -261,6 +318,12 @@ impl Universe {
 }
 
 impl Inner {
+    /// Reads the wall clock of a machine.
+    pub(super) fn now_at(&self, machine: u32) -> Timestamp {
+        let skew = self.skews.get(&machine).copied().unwrap_or_default();
+        self.now.checked_add(SignedDuration::from_secs(skew)).unwrap()
+    }
+
     /// Sets the wall clock to another time.
     pub(super) fn jump(&mut self, by: SignedDuration) {
         self.now = self.now.checked_add(by).unwrap();

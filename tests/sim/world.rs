@@ -8,11 +8,9 @@ use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
 
-use jiff::Timestamp;
-
 use crate::effects::{
-    Clock, Forge, ForgeProposal, Git, HistoryFacts, HistoryQuery, Hooks, NewCommit, Progress, ProposalDraft,
-    ProposeResult, RefUpdate, Registries, RemoteTips,
+    Clock as _, Forge, ForgeProposal, Git, HistoryFacts, HistoryQuery, Hooks, NewCommit, ProposalDraft, ProposeResult,
+    RefUpdate, Registries, RemoteTips,
 };
 use crate::forge::ForgeError;
 use crate::formats::path::FilePath;
@@ -33,6 +31,8 @@ use super::invariants;
 use super::registry::is_tagged;
 use super::review;
 use super::universe::{Commit, Inner, Orphan, Shared, Stuck, id, place};
+
+mod clock;
 
 /// A bug of a peer, built in on purpose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,6 +55,8 @@ pub(super) enum Fault {
     FailureSwallowed,
     /// The owner of a claim is always assumed to be dead.
     ClaimIgnored,
+    /// The clocks differ by almost the length of a lease.
+    ClockAhead,
     /// Lets the processes of a dead pass continue.
     OrphanIgnored,
     /// The branch of a proposal is moved without a comparison.
@@ -65,21 +67,22 @@ pub(super) enum Fault {
 
 impl Fault {
     /// All faults of passes that land, with the invariants that may catch them.
-    pub(super) const ALL: [(Self, &'static [&'static str]); 10] = [
+    pub(super) const ALL: [(Self, &'static [&'static str]); 11] = [
         (Self::ForcedPush, &["I7"]),
         (Self::BlindRebase, &["I2", "I5", "I7", "I23"]),
         (Self::UnknownIgnored, &["I7", "I9", "I18"]),
-        (Self::BranchBeforeState, &["I9", "I10"]),
+        (Self::BranchBeforeState, &["I9", "I10", "I11"]),
         (Self::MarkBeforeHook, &["I8"]),
         (Self::HeadTrusted, &["I1"]),
         (Self::ForcedState, &["I8", "I10", "I11"]),
         (Self::FailureSwallowed, &["I18"]),
         (Self::ClaimIgnored, &["I8", "I10", "I11"]),
+        (Self::ClockAhead, &["I8", "I10", "I11"]),
         (Self::OrphanIgnored, &["I8", "I10", "I11"]),
     ];
 }
 
-/// Maximum run time of an orphan: clocks may jump meanwhile, and past its claim others may run the hook.
+/// Maximum run time of an orphan: past its claim, others may run the hook.
 const ORPHAN_MAX: Duration = Duration::from_secs(60);
 
 /// One process's view of the universe.
@@ -105,15 +108,8 @@ impl SimWorld {
 
     /// Lets all others run first; may crash here.
     async fn give_way(&self) {
-        let mut waited = false;
-        poll_fn(|context| {
-            if std::mem::replace(&mut waited, true) {
-                return Poll::Ready(());
-            }
-            context.waker().wake_by_ref();
-            Poll::Pending
-        })
-        .await;
+        self.universe.with(|inner| inner.is_driven = true);
+        yield_once().await;
     }
 
     /// Runs an effect; others may run, and a crash may happen, before and after it.
@@ -213,7 +209,7 @@ impl SimWorld {
             if inner.state_tip != expected && !forced || stuck {
                 return Push::Moved;
             }
-            invariants::at_state(inner, state);
+            invariants::at_state(inner, state, self.machine);
             for (hook, lock) in &state.seen {
                 let told = inner.deliveries.len();
                 inner.adopted.entry(hook.clone()).or_insert_with(|| (lock.clone(), told));
@@ -314,6 +310,10 @@ impl Registries for SimWorld {
             if fails {
                 answer = Err(ResolveError::new(FailureKind::Network, "the connection broke"));
             }
+            // The bytes of an invented digest do not match it.
+            if answer.is_err() || lie {
+                inner.failed.insert(image.to_string(), inner.elapsed);
+            }
             if let Ok(digest) = &answer
                 && is_tagged(image)
             {
@@ -408,9 +408,14 @@ impl Hooks for SimWorld {
         self.give_way().await;
         // Others run meanwhile, and the hook is killed at its time limit.
         let started = self.elapsed();
-        let is_crowded = self.universe.with(|inner| inner.is_crowded);
-        for _ in 0..self.universe.rng(|rng| rng.u8(0..8)) {
-            self.sleep(if is_crowded { Duration::from_millis(50) } else { Duration::from_secs(5) }).await;
+        let (nap, naps) = self.universe.with(|inner| match (inner.is_crowded, inner.mishap(10)) {
+            (true, _) => (Duration::from_millis(50), inner.rng.u8(0..8)),
+            (false, true) => (Duration::from_secs(20), inner.rng.u8(0..8)),
+            (false, false) if inner.has_slow_hooks => (Duration::from_secs(20), 8),
+            (false, false) => (Duration::from_secs(5), inner.rng.u8(0..8)),
+        });
+        for _ in 0..naps {
+            self.sleep(nap).await;
         }
         let (fails, late) = (self.act(|inner| inner.mishap(15)).await, self.elapsed() - started > run.timeout);
         let exit = self.universe.with(|inner| {
@@ -452,42 +457,17 @@ impl Hooks for SimWorld {
     }
 }
 
-impl Clock for SimWorld {
-    fn now(&self) -> Timestamp {
-        self.universe.with(|inner| inner.now)
-    }
-
-    fn elapsed(&self) -> Duration {
-        self.universe.with(|inner| inner.elapsed) - self.started
-    }
-
-    async fn sleep(&self, duration: Duration) {
-        if self.universe.with(|inner| inner.is_crowded) {
-            // The others run meanwhile and let time pass.
-            let until = self.elapsed() + duration;
-            while self.elapsed() < until {
-                self.give_way().await;
-            }
-        } else {
-            self.universe.advance(duration);
-            self.give_way().await;
+/// Lets all others run once.
+async fn yield_once() {
+    let mut waited = false;
+    poll_fn(|context| {
+        if std::mem::replace(&mut waited, true) {
+            return Poll::Ready(());
         }
-    }
-
-    async fn within<T>(&self, limit: Duration, work: impl Future<Output = T>) -> Option<T> {
-        let (until, mut work) = (self.elapsed() + limit, std::pin::pin!(work));
-        poll_fn(|context| match work.as_mut().poll(context).map(Some) {
-            Poll::Pending if self.elapsed() >= until => Poll::Ready(None),
-            result => result,
-        })
-        .await
-    }
-
-    fn random(&self) -> f64 {
-        self.universe.rng(fastrand::Rng::f64)
-    }
-
-    fn progress(&self, _: Progress) {}
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }
 
 /// A running hook. It continues as an orphan if it is dropped early, as if its process was killed.

@@ -131,7 +131,7 @@ impl TagMemory {
         next
     }
 
-    fn add_reverted(&mut self, id: &TagId, digest: &Digest) {
+    pub(super) fn add_reverted(&mut self, id: &TagId, digest: &Digest) {
         let reverted = self.reverted.entry(id.clone()).or_default();
         if !reverted.contains(digest) {
             reverted.insert(0, digest.clone());

@@ -68,7 +68,7 @@ fn rejected(fingerprint: Fingerprint, one: Result<Resolution, ResolveError>, in_
 /// Returns the images that are resolved again at `tip`, and what is known of the others.
 fn skip_known(facts: &Facts, tip: &Snapshot) -> (Vec<String>, KnownFacts) {
     let (now, locks) = (Timestamp::UNIX_EPOCH, RemoteLocks::default());
-    let filter = TagFilter { resolve: Resolve::All, only: None, shard: None, schedule: None, now };
+    let filter = TagFilter { resolve: Resolve::All, ..TagFilter::at(now) };
     let (plan, known) = facts.skip_known(tip, plan(&tip.root, &filter, &TagLists::new(), &locks));
     (plan.images.iter().map(|query| query.image.to_string()).collect(), known)
 }

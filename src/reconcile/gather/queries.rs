@@ -6,13 +6,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use crate::model::drift::find_drift;
-use crate::model::image::{Digest, ImageRef, Platform, RemoteName, Repository, TagId, TagName, priority};
+use crate::model::image::{Digest, ImageRef, Platform, RemoteName, Repository, StreamName, TagId, TagName, priority};
 use crate::model::lock::Pin;
 use crate::model::root::Root;
 use crate::model::settings::globs::TagGlobs;
 use crate::model::settings::schedule::Schedule;
 use crate::model::shard::Shard;
-use crate::model::state::ScheduleState;
+use crate::model::state::{FailingTag, FailingTags, ScheduleState};
 use crate::model::stream::select::{Select, Selection};
 use crate::model::stream::{Tag, TagSource};
 use crate::registry::{FailureKind, ResolveError};
@@ -86,8 +86,14 @@ pub struct TagFilter<'a> {
     pub only: Option<&'a TagGlobs>,
     /// The shard; `None` for the whole root.
     pub shard: Option<Shard>,
-    /// Time of the last scheduled pass, and the tags that failed in it.
+    /// Time of the last scheduled pass.
     pub schedule: Option<&'a ScheduleState>,
+    /// Tags that failed in earlier passes.
+    pub failing: &'a FailingTags,
+    /// Tags that the budget of an earlier pass did not suffice for.
+    pub deferred: &'a BTreeSet<TagId>,
+    /// Fingerprint of the definitions.
+    pub fingerprint: &'a str,
     /// The current time.
     pub now: Timestamp,
 }
@@ -115,11 +121,11 @@ pub fn prerequisites(root: &Root, filter: &TagFilter<'_>) -> Prerequisites {
         }
     }
     let discovered = root.definitions.discover.iter().filter(|(stream, discover)| {
-        let retries = filter.schedule.is_some_and(|state| state.retry.iter().any(|id| id.stream == **stream));
         let is_new = !root.definitions.tags.iter().any(|(id, tag)| id.stream == **stream && tag.discovered);
         let is_named = filter.only.is_none_or(|only| only.matches_stream(stream));
         let is_ours = filter.shard.is_none_or(|shard| shard.contains(&discover.repository));
-        is_named && is_ours && filter.is_due(discover.import.schedule.as_ref(), retries || is_new)
+        let retry = filter.retry_of_discovery(root, stream);
+        is_named && is_ours && filter.is_due(discover.import.schedule.as_ref(), retry, is_new)
     });
     needed.repositories.extend(discovered.map(|(_, discover)| discover.repository.clone()));
     needed
@@ -131,9 +137,13 @@ fn sources<'a>(root: &'a Root, filter: &TagFilter<'_>) -> BTreeMap<&'a TagId, Op
     let mut sources: BTreeMap<_, _> = named.map(|(id, tag)| end_of_chain(root, (id, Some(tag)))).collect();
     let drifted = drifted(root, filter);
     sources.retain(|id, tag| {
-        let retries = filter.schedule.is_some_and(|state| state.retry.contains(id));
+        let retry = filter.failing.get(*id).map(|failing| filter.retry(failing));
         filter.shard.is_none_or(|shard| shard_filter::contains_end(root, shard, (id, *tag)))
-            && filter.is_due(tag.and_then(|tag| tag.schedule.as_ref()), retries || drifted.contains(id))
+            && filter.is_due(
+                tag.and_then(|tag| tag.schedule.as_ref()),
+                retry,
+                drifted.contains(id) || filter.deferred.contains(id),
+            )
     });
     sources
 }
@@ -276,18 +286,68 @@ fn tie_message(id: &TagId, tag: &TagName, ties: &[TagName]) -> String {
     format!("`{id}` selects `{tag}`, which ranks equal to {others}: the most specific tag wins, then the shortest")
 }
 
+/// Time of the next attempt at a failing tag, relative to now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum RetryTime {
+    /// It is still to come.
+    Later,
+    /// It has come.
+    Now,
+}
+
+impl TagFilter<'static> {
+    /// Selects no tag at `now`.
+    pub fn at(now: Timestamp) -> Self {
+        const NO_FAILING: &FailingTags = &FailingTags::new();
+        const NO_DEFERRED: &BTreeSet<TagId> = &BTreeSet::new();
+        Self {
+            resolve: Resolve::Nothing,
+            only: None,
+            shard: None,
+            schedule: None,
+            failing: NO_FAILING,
+            deferred: NO_DEFERRED,
+            fingerprint: "",
+            now,
+        }
+    }
+}
+
 impl TagFilter<'_> {
-    /// Returns whether a tag with `schedule` is due; `is_urgent` if it failed in the last pass or has drifted.
-    fn is_due(&self, schedule: Option<&Schedule>, is_urgent: bool) -> bool {
+    /// Returns when a failing tag is due. One that a person names is due at once.
+    fn retry(&self, failing: &FailingTag) -> RetryTime {
+        let is_later = self.only.is_none() && failing.is_backing_off(self.now, self.fingerprint);
+        if is_later { RetryTime::Later } else { RetryTime::Now }
+    }
+
+    /// Returns when the list of a stream is read again because its discovered tags fail: with the first of them; `None` if
+    /// others do not fail, so that its schedule decides.
+    fn retry_of_discovery(&self, root: &Root, stream: &StreamName) -> Option<RetryTime> {
+        let tags = &root.definitions.tags;
+        let is_discovered = |id: &TagId| id.stream == *stream && tags.get(id).is_none_or(|tag| tag.discovered);
+        let failing = self.failing.iter().filter(|(id, _)| is_discovered(id));
+        let first = failing.map(|(_, failing)| self.retry(failing)).max()?;
+        let mut others = tags.keys().filter(|id| is_discovered(id) && !self.failing.contains_key(*id));
+        (first == RetryTime::Now || others.next().is_none()).then_some(first)
+    }
+
+    /// Returns whether a tag with `schedule` is due; `retry` if it fails, `is_urgent` if it has drifted.
+    fn is_due(&self, schedule: Option<&Schedule>, retry: Option<RetryTime>, is_urgent: bool) -> bool {
         match self.resolve {
             Resolve::All => return true,
             Resolve::Nothing => return false,
             Resolve::Due => {}
         }
+        if schedule.is_some_and(Schedule::is_never) {
+            return false;
+        }
+        if let Some(retry) = retry {
+            return retry == RetryTime::Now;
+        }
         let Some(schedule) = schedule else { return true };
         // A time in the future was written while a clock was wrong; relying on it would freeze the tag.
         let last = self.schedule.map(|state| state.last).filter(|last| *last <= self.now);
-        is_urgent && !schedule.is_never() || schedule.is_due(last, self.now)
+        is_urgent || schedule.is_due(last, self.now)
     }
 }
 

@@ -1,5 +1,9 @@
-//! Claims of hooks: one pass at a time runs a hook.
+//! Claims of hooks: one pass at a time runs a hook. A claim is a short lease, which its pass renews while the hook runs,
+//! so that the hook of a pass that died is soon run by another one.
 
+use std::time::Duration;
+
+use futures_util::future::{Either, select};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::effects::{Clock, Hooks, World};
@@ -10,33 +14,34 @@ use crate::reconcile::PassError;
 use super::Notifier;
 use super::pending::{Pending, effectively_seen};
 
-/// Validity of a claim beyond the hook's timeout, for pushes and differing clocks.
-const GRACE: SignedDuration = SignedDuration::from_secs(120);
-/// Longer than any valid claim: a hook runs for at most one day.
-const CLAIM_MAX: SignedDuration = SignedDuration::from_hours(2 * 24);
+/// Validity of a claim from its last renewal.
+const LEASE: SignedDuration = SignedDuration::from_secs(120);
+/// Age at which a claim is renewed. What is left then covers the write, and clocks that differ by less than a minute.
+const RENEWAL: Duration = Duration::from_secs(60);
+/// Pause before a failed renewal is repeated.
+const RENEWAL_RETRY: Duration = Duration::from_secs(10);
+/// Longer than any valid claim: one that ends later was written while a clock was wrong.
+const LEASE_MAX: SignedDuration = SignedDuration::from_secs(240);
 
-/// Returns whether no other pass runs the hook. Orphans of a dead pass are ended first; otherwise they could undo the
-/// result of our run.
-pub(super) async fn is_free<W: Hooks + Clock>(world: &W, state: &State, hook: &Hook) -> bool {
-    let Some(claim) = state.claims.get(&hook.name) else { return true };
-    if claim.owner == world.owner() {
-        return true;
-    }
+/// Returns the valid claim of another pass, which may be running the hook. Orphans of a dead pass are ended first;
+/// otherwise they could undo the result of our run.
+pub(super) async fn of_another<'s, W: Hooks + Clock>(
+    world: &W,
+    state: &'s State,
+    hook: &Hook,
+) -> Option<&'s HookClaim> {
+    let claim = state.claims.get(&hook.name).filter(|claim| claim.owner != world.owner())?;
     if world.is_gone(&claim.owner) {
-        return world.end_orphans(&claim.owner).await;
+        return if world.end_orphans(&claim.owner).await { None } else { Some(claim) };
     }
     let now = world.now();
-    // A claim that is valid for longer than possible was written while a clock was wrong. The hook may have had another
-    // timeout then, so the bound is the same for all hooks.
-    let limit = now.checked_add(CLAIM_MAX).unwrap_or(Timestamp::MAX);
-    claim.until <= now || claim.until > limit
+    let limit = now.checked_add(LEASE_MAX).unwrap_or(Timestamp::MAX);
+    (now < claim.until && claim.until <= limit).then_some(claim)
 }
 
-/// Builds our claim for one run of the hook.
-pub(super) fn claim_for<W: Hooks + Clock>(world: &W, hook: &Hook) -> HookClaim {
-    let run = SignedDuration::try_from(hook.timeout).unwrap_or(CLAIM_MAX);
-    let until = run.checked_add(GRACE).and_then(|length| world.now().checked_add(length).ok());
-    HookClaim { owner: world.owner(), until: until.unwrap_or(Timestamp::MAX) }
+/// Builds our claim, valid from now.
+fn own<W: Hooks + Clock>(world: &W) -> HookClaim {
+    HookClaim { owner: world.owner(), until: world.now().checked_add(LEASE).unwrap_or(Timestamp::MAX) }
 }
 
 impl<W: World> Notifier<'_, W> {
@@ -44,7 +49,7 @@ impl<W: World> Notifier<'_, W> {
     pub(super) async fn claim(&mut self, Pending { hook, changes }: &Pending) -> Result<bool, PassError> {
         let tip = &self.at.root.lock;
         let mut state = self.state.state.clone();
-        state.claims.insert(hook.name.clone(), claim_for(self.world, hook));
+        state.claims.insert(hook.name.clone(), own(self.world));
         // The record of an earlier unsuccessful run is kept.
         let tried = state.attempted_locks.entry(hook.name.clone()).or_default();
         let begun = state.run_counts.entry(hook.name.clone()).or_default();
@@ -58,6 +63,56 @@ impl<W: World> Notifier<'_, W> {
                 *begun.entry(change.tag.clone()).or_default() += 1;
             }
         }
+        self.claimed_at = self.world.elapsed();
         self.state.replace(self.world, state).await
+    }
+
+    /// Does `work` for a claimed hook; meanwhile, renews the claim whenever half of it is over.
+    pub(super) async fn renewing<T>(&mut self, hook: &Hook, work: impl Future<Output = T>) -> T {
+        let mut work = std::pin::pin!(work);
+        let mut pause = RENEWAL.saturating_sub(self.world.elapsed().saturating_sub(self.claimed_at));
+        loop {
+            if let Either::Left((result, _)) = select(work.as_mut(), std::pin::pin!(self.world.sleep(pause))).await {
+                return result;
+            }
+            // A write that has begun is completed: its result is needed for the next one.
+            let renewed = match select(work.as_mut(), std::pin::pin!(self.renew(hook))).await {
+                Either::Left((result, renewal)) => {
+                    let _ = renewal.await;
+                    return result;
+                }
+                Either::Right((renewed, _)) => renewed,
+            };
+            pause = match renewed {
+                Ok(()) => RENEWAL,
+                Err(error) => {
+                    tracing::debug!("the claim of hook `{}` could not be renewed: {error}", hook.name);
+                    RENEWAL_RETRY
+                }
+            };
+        }
+    }
+
+    /// Extends our claim and writes it. One that another pass took over stays with that pass.
+    pub(super) async fn renew(&mut self, hook: &Hook) -> Result<(), PassError> {
+        let (claim, claimed_at) = (own(self.world), self.world.elapsed());
+        self.state.edit(|state| {
+            if let Some(ours) = state.claims.get_mut(&hook.name).filter(|known| known.owner == claim.owner) {
+                *ours = claim;
+            }
+        });
+        self.state.save(self.world).await?;
+        self.claimed_at = claimed_at;
+        Ok(())
+    }
+
+    /// Gives up our claim, with the next write.
+    pub(super) fn release(&mut self, hook: &Hook) {
+        let owner = self.world.owner();
+        self.state.edit(|state| {
+            if state.claims.get(&hook.name).is_some_and(|claim| claim.owner == owner) {
+                state.claims.remove(&hook.name);
+            }
+        });
     }
 }

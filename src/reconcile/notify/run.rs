@@ -1,14 +1,15 @@
 //! Runs a claimed hook.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use crate::effects::{Progress, World};
+use crate::git::CommitId;
 use crate::hook::{HookExit, HookFile, HookResult, HookRun};
-use crate::image_diff::Explanations;
 use crate::model::lock::diff::{PinChange, PinSide};
 use crate::model::settings::Hook;
-use crate::model::state::State;
-use crate::reconcile::PassError;
+use crate::reconcile::gather::deadline::Deadline;
+use crate::reconcile::{PassError, image_diffs};
 use crate::report::event::EventContext;
 use crate::report::v1::encode;
 use crate::report::v1::event::EventV1;
@@ -16,16 +17,17 @@ use crate::report::{HookOutcome, HookRow};
 use crate::text::lfs;
 
 use super::Notifier;
-use super::claim::claim_for;
 use super::pending::{Pending, mark_seen};
 
+/// Time for comparing the images of pending changes.
+const COMPARISON: Duration = Duration::from_secs(10);
+
 impl<W: World> Notifier<'_, W> {
-    /// Runs one claimed hook and records what it saw; `false` if changes stay pending.
-    pub(super) async fn run(
-        &mut self,
-        Pending { hook, changes }: Pending,
-        diffs: &Explanations,
-    ) -> Result<bool, PassError> {
+    /// Runs one claimed hook and notes what it saw; `false` if changes stay pending.
+    pub(super) async fn run(&mut self, Pending { hook, changes }: Pending) -> Result<bool, PassError> {
+        let (world, images, tip) = (self.world, self.images, self.at.tip.clone());
+        let deadline = Deadline::NONE.next_attempt(world, COMPARISON);
+        let diffs = self.renewing(&hook, image_diffs::compare(world, &changes, images, deadline)).await;
         let batches: Vec<Vec<PinChange>> =
             if hook.each { changes.into_iter().map(|change| vec![change]).collect() } else { vec![changes] };
         let mut all_succeeded = true;
@@ -37,80 +39,66 @@ impl<W: World> Notifier<'_, W> {
                 remote: self.request.remote.as_deref(),
                 branch: &self.state.branch,
                 root: &self.request.root,
-                commit: &self.at.tip.0,
+                commit: &tip.0,
                 begun: &begun,
             };
-            let event = EventV1::new(&hook.name, context, &batch, diffs);
-            self.world.progress(Progress::Hook);
-            let result = match self.prepare(&hook, &event, &batch).await {
-                Ok(run) => self.world.run_hook(&run).await,
-                Err(reason) => HookResult { exit: HookExit::NotStarted(reason), output: String::new() },
+            let event = EventV1::new(&hook.name, context, &batch, &diffs);
+            world.progress(Progress::Hook);
+            let run = async {
+                match prepare(world, &tip, &hook, &event, &batch).await {
+                    Ok(run) => world.run_hook(&run).await,
+                    Err(reason) => HookResult { exit: HookExit::NotStarted(reason), output: String::new() },
+                }
             };
+            let result = self.renewing(&hook, run).await;
             let is_success = result.exit == HookExit::Success;
             all_succeeded &= is_success;
             let outcome = if is_success { HookOutcome::Succeeded } else { HookOutcome::Failed(result.exit) };
             let (name, changes) = (hook.name.clone(), batch.len());
             self.rows.push(HookRow { name, event: Some(event.id), changes, outcome, output: result.output });
-            self.record(&hook, &batch, is_success, number < last).await?;
+            if is_success {
+                self.state.edit(|state| mark_seen(state, &self.at.root.lock, &batch, &hook));
+            }
+            if number < last {
+                self.renew(&hook).await?;
+            }
         }
+        self.release(&hook);
         Ok(all_succeeded)
     }
+}
 
-    /// Records the end of a run, and renews the claim if another batch follows.
-    async fn record(
-        &mut self,
-        hook: &Hook,
-        batch: &[PinChange],
-        is_success: bool,
-        is_followed: bool,
-    ) -> Result<(), PassError> {
-        let next_claim = is_followed.then(|| claim_for(self.world, hook));
-        let owner = self.world.owner();
-        let lock = &self.at.root.lock;
-        let recorded = |state: &State| {
-            let mut state = state.clone();
-            if is_success {
-                mark_seen(&mut state, lock, batch, hook);
-            }
-            if state.claims.get(&hook.name).is_some_and(|claim| claim.owner == owner) {
-                match &next_claim {
-                    Some(claim) => state.claims.insert(hook.name.clone(), claim.clone()),
-                    None => state.claims.remove(&hook.name),
-                };
-            }
-            state
-        };
-        self.state.change(self.world, recorded).await
-    }
-
-    /// Collects files and environment of a run.
-    ///
-    /// # Errors
-    /// The reason why the hook cannot be started.
-    async fn prepare(&self, hook: &Hook, event: &EventV1, changes: &[PinChange]) -> Result<HookRun, String> {
-        let tip = &self.at.tip;
-        let mut files = Vec::new();
-        let paths: BTreeSet<&str> =
-            hook.program_file().into_iter().chain(hook.files.iter().map(String::as_str)).collect();
-        for path in paths {
-            let file = self.world.file(tip, path).await.map_err(|error| error.to_string())?;
-            let file = file.ok_or_else(|| format!("no `{path}` in the commit {}", tip.short()))?;
-            if lfs::is_pointer(&file.bytes) {
-                return Err(format!("cannot use `{path}`: {}; {}", lfs::POINTER, lfs::pointer_help(path)));
-            }
-            files.push(HookFile { path: path.to_owned(), bytes: file.bytes, executable: file.executable });
+/// Collects files and environment of a run.
+///
+/// # Errors
+/// The reason why the hook cannot be started.
+async fn prepare<W: World>(
+    world: &W,
+    tip: &CommitId,
+    hook: &Hook,
+    event: &EventV1,
+    changes: &[PinChange],
+) -> Result<HookRun, String> {
+    let mut files = Vec::new();
+    let paths: BTreeSet<&str> = hook.program_file().into_iter().chain(hook.files.iter().map(String::as_str)).collect();
+    for path in paths {
+        let file = world.file(tip, path).await.map_err(|error| error.to_string())?;
+        let file = file.ok_or_else(|| format!("no `{path}` in the commit {}", tip.short()))?;
+        if lfs::is_pointer(&file.bytes) {
+            return Err(format!("cannot use `{path}`: {}; {}", lfs::POINTER, lfs::pointer_help(path)));
         }
-        Ok(HookRun {
-            name: hook.name.clone(),
-            owner: self.world.owner(),
-            argv: hook.run.clone(),
-            files,
-            pass_env: hook.env.clone(),
-            env: environment(hook, event, changes),
-            stdin: encode(&event),
-            timeout: hook.timeout,
-        })
+        files.push(HookFile { path: path.to_owned(), bytes: file.bytes, executable: file.executable });
     }
+    Ok(HookRun {
+        name: hook.name.clone(),
+        owner: world.owner(),
+        argv: hook.run.clone(),
+        files,
+        pass_env: hook.env.clone(),
+        env: environment(hook, event, changes),
+        stdin: encode(&event),
+        timeout: hook.timeout,
+    })
 }
 
 /// Returns the `PINSTREAM_*` variables of a run; those of a single change only if there is exactly one.

@@ -50,7 +50,7 @@ fn skip_reason(row: &TagRow) -> Option<String> {
         // Exits with 4, so it is a failure.
         TagOutcome::Held(HeldUpdate { reason: HoldReason::BeyondAllow(_), .. }) => None,
         TagOutcome::Held(HeldUpdate { reason: kept, .. }) => Some(kept.to_string()),
-        outcome => outcome.skip_reason().map(str::to_owned),
+        _ => row.skip_note(),
     }
 }
 
@@ -59,13 +59,18 @@ fn tag_finding(row: &TagRow, report: &Report, drift: Exit) -> Option<Finding> {
     let new = |rule, level, message: String| Finding::new(rule, level, Subject::tag(tag), &message);
     Some(match &row.outcome {
         TagOutcome::Unchanged | TagOutcome::NotDue | TagOutcome::NotSelected => return None,
+        TagOutcome::BackingOff => {
+            let note = row.failing_note().unwrap_or_default();
+            new(Rule::Resolve, Severity::Warning, format!("`{tag}` was not tried: {note}"))
+        }
         TagOutcome::Failed(error) => {
             let rule = match error.kind {
                 FailureKind::Refused | FailureKind::Integrity => Rule::Refused,
                 _ => Rule::Resolve,
             };
-            let message =
-                format!("`{tag}` could not be resolved: {}: {}", word(KindV1::from(error.kind)), error.message);
+            let note = row.failing_note().map(|note| format!("; {note}")).unwrap_or_default();
+            let kind = word(KindV1::from(error.kind));
+            let message = format!("`{tag}` could not be resolved: {kind}: {}{note}", error.message);
             new(rule, Severity::Error, message).help(error.help.as_deref())
         }
         TagOutcome::Held(HeldUpdate { digest, reason: kept }) => {
@@ -147,8 +152,9 @@ fn add_hook(results: &mut RunResults, row: &HookRow) {
     let subject = Subject::new("hooks", &row.name);
     let level = match &row.outcome {
         HookOutcome::Succeeded => return results.record_checked(subject, None),
-        HookOutcome::Failed(_) | HookOutcome::Refused(_) => Severity::Error,
-        HookOutcome::Running | HookOutcome::Pending => Severity::Note,
+        HookOutcome::Failed(_) | HookOutcome::Refused(_) | HookOutcome::Running { .. } | HookOutcome::Pending => {
+            Severity::Error
+        }
     };
     let finding = Finding::new(Rule::Hook, level, subject, &format!("hook `{}` {}", row.name, row.summary()));
     results.add(Finding { output: row.output.clone(), ..finding }.at(FindingLocation::whole(FILE_NAME)));

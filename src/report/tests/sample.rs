@@ -8,6 +8,7 @@ use crate::model::image::class::VersionLevel;
 use crate::model::lock::diff::PinSide;
 pub(crate) use crate::model::lock::sample::digest;
 use crate::model::settings::adoption_rules::{HeldUpdate, Hold, HoldReason};
+use crate::model::state::FailingTag;
 use crate::registry::{FailureKind, ResolveError};
 use crate::report::exit::Exit;
 use crate::report::finding::{Finding, FindingLocation, Rule, RunResults, Severity, Subject, lock_location, pass};
@@ -30,6 +31,7 @@ pub(crate) fn report() -> Report {
         old,
         new,
         explanation: None,
+        failing: None,
     };
     let failed = |kind, message: &str| TagOutcome::Failed(ResolveError::new(kind, message));
     let tls = ResolveError::new(FailureKind::Tls, "TLS handshake with `quay.io` failed").help("set `ca`");
@@ -62,6 +64,10 @@ pub(crate) fn report() -> Report {
             row("python:3.12", TagOutcome::Updated, side(1, Some("3.12.4")), side(2, Some("3.12.5\u{1b}[2J"))),
             row("python:3.13-slim-bookworm", TagOutcome::Added, None, side(6, Some("3.13.0"))),
             row("python:3.9", TagOutcome::NotDue, side(7, None), side(7, None)),
+            TagRow {
+                failing: Some(failing()),
+                ..row("python:dead", TagOutcome::BackingOff, side(8, None), side(8, None))
+            },
             follower,
         ],
         proposals: Vec::new(),
@@ -73,12 +79,30 @@ pub(crate) fn report() -> Report {
         hooks: vec![
             hook("rollout", HookOutcome::Succeeded, "rolling out\n::error::web\n"),
             hook("chat", HookOutcome::Failed(HookExit::Code(7)), "```\n::error::x\nno such <room>\n"),
-            hook("slow", HookOutcome::Running, ""),
+            hook("slow", running(), ""),
         ],
         message: None,
         files: vec![FileRow { path: "deploy/web.yaml".to_owned(), lines: vec![4, 12] }],
         errors: Vec::new(),
         notes: vec!["the remote rejects the state ref; state is stored locally".to_owned()],
+    }
+}
+
+/// Returns the outcome of a hook that another pass has claimed.
+pub(crate) fn running() -> HookOutcome {
+    HookOutcome::Running { until: "2026-11-24T12:02:00Z".parse().unwrap() }
+}
+
+/// Returns a tag that failed three times.
+pub(crate) fn failing() -> FailingTag {
+    let time = |text: &str| text.parse().unwrap();
+    FailingTag {
+        since: time("2026-11-24T11:00:00Z"),
+        last: time("2026-11-24T11:50:00Z"),
+        next: time("2026-11-24T12:06:00Z"),
+        attempts: 3,
+        kind: FailureKind::NotFound,
+        definitions: String::new(),
     }
 }
 

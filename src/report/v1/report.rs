@@ -86,6 +86,24 @@ pub struct TagV1 {
     /// Failure, for the outcomes `failed` and `refused`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<ErrorV1>,
+    /// Failed attempts so far, if the tag, or the one that it follows, fails; only in passes against a remote.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failing: Option<FailingV1>,
+}
+
+/// Failed attempts to resolve a tag since the last success.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct FailingV1 {
+    /// Time of the first failed attempt (RFC 3339).
+    pub since: String,
+    /// Time of the last attempt (RFC 3339).
+    pub last: String,
+    /// Time from which `--due` tries again (RFC 3339).
+    pub next: String,
+    /// Number of failed attempts.
+    pub attempts: u32,
+    /// Kind of the last failure.
+    pub kind: KindV1,
 }
 
 /// Available update that is not adopted.
@@ -161,7 +179,7 @@ pub struct HookV1 {
     pub changes: usize,
     /// Outcome of the hook in this pass.
     pub outcome: HookOutcomeV1,
-    /// Reason for the outcomes `failed` and `refused`.
+    /// Reason for the outcomes `failed`, `running` and `refused`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// Exit code of its process.

@@ -70,6 +70,8 @@ pub enum OutcomeV1 {
 pub enum SkipReasonV1 {
     /// Its schedule has not fired.
     NotDue,
+    /// It fails, and the next attempt is not due yet; `failing` has the time.
+    BackingOff,
     /// It was not selected for this pass.
     NotSelected,
 }
@@ -132,9 +134,9 @@ pub enum HookOutcomeV1 {
     Succeeded,
     /// It failed; its changes stay pending.
     Failed,
-    /// Another pass is running it.
+    /// Another pass has claimed it and has not confirmed its success; its changes stay pending.
     Running,
-    /// It has pending changes and was not run.
+    /// New changes landed during each of its runs; they stay pending.
     Pending,
     /// The operator's policy forbids it; its changes stay pending.
     Refused,

@@ -152,6 +152,38 @@ fn t1_check_runs_no_hook() {
 }
 
 #[test]
+fn s10_a_hook_claimed_by_a_pass_that_died_elsewhere_is_unconfirmed_and_soon_run_by_another_one() {
+    // A pass waits for a confirmation before it gives up.
+    slow!();
+    let mut stage = Stage::new(TELL);
+    stage.stream("web", &[("1", 1)]);
+    stage.ends(0, &[]);
+    let claim = r#"{"owner": {"machine": "a pod", "process": "1:2"}, "until": "2026-11-24T12:02:00Z"}"#;
+    let tip = stage.repo.tip("refs/pinstream/state").unwrap();
+    let commit = format!(
+        "commit refs/pinstream/state\ncommitter A Person <person@example.com> 1760000000 +0000\ndata 1\nx\nfrom {tip}\n\
+         M 100644 inline main/@/claim/tell.json\ndata {}\n{claim}\n",
+        claim.len()
+    );
+    stage.repo.git_with(&["fast-import", "--quiet"], commit.as_bytes());
+    // Nothing is pending yet.
+    stage.ends(0, &[]);
+    stage.push("web:1", 2);
+    let report = stage.report(6, &[]);
+    let hook = &report["hooks"][0];
+    assert_eq!((&report["end"], &hook["outcome"], &hook["changes"]), (&"landed".into(), &"running".into(), &1.into()));
+    let reason = "another pass has claimed it until 2026-11-24T12:02:00Z; the next one after that runs it, unless the claim is \
+                  renewed";
+    assert_eq!(hook["reason"], reason);
+    stage.sandbox.env("PINSTREAM_NOW", "2026-11-24T12:01:59Z");
+    let said = stage.ends(6, &[]);
+    assert!(said.contains(&format!("hook tell is unconfirmed for 1 change: {reason}")), "{said}");
+    stage.sandbox.env("PINSTREAM_NOW", "2026-11-24T12:02:00Z");
+    stage.ends(0, &[]);
+    assert_eq!(stage.events_in_short(), "web:1 - > 1.0.1\nweb:1 1.0.1 > 1.0.2\n");
+}
+
+#[test]
 fn every_format_shows_the_output_of_a_failed_hook() {
     slow!();
     let run = "run = [\"sh\", \"-c\", \"printf '::error::x\\\\n````\\\\nno such room\\\\n'; exit 7\"]";

@@ -4,6 +4,7 @@ use super::*;
 use crate::git::RootFiles;
 use crate::model::lock::Lock;
 use crate::model::lock::sample::digest;
+use crate::model::state::sample;
 
 const STREAM: &str = r#"
     [tags]
@@ -15,16 +16,17 @@ const STREAM: &str = r#"
     last = { follow = "follower" }
 "#;
 
-/// A request to resolve tags at a time, and the state of the schedules: the last pass and the tags to retry.
+/// A request to resolve tags at a time, and the state: the last pass, and the tags that failed in it for the first time.
 #[derive(Clone, Copy)]
 struct Asked<'a> {
     resolve: Resolve,
     only: &'a [&'a str],
-    state: Option<(&'a str, &'a [&'a str])>,
+    last: Option<&'a str>,
+    failing: &'a [&'a str],
     now: &'a str,
 }
 
-const ALL: Asked<'static> = Asked { resolve: Resolve::All, only: &[], state: None, now: NOON };
+const ALL: Asked<'static> = Asked { resolve: Resolve::All, only: &[], last: None, failing: &[], now: NOON };
 const DUE: Asked<'static> = Asked { resolve: Resolve::Due, ..ALL };
 
 /// Compares the planned images, with their tags, and all selected tags.
@@ -57,14 +59,21 @@ fn pin(image: &str) -> Pin {
 
 #[track_caller]
 fn check_root(root: &Root, asked: Asked<'_>, expected: &[&str], selected: &str) {
-    let Asked { resolve, only, state, now } = asked;
+    let Asked { resolve, only, last, failing, now } = asked;
     let only = (!only.is_empty()).then(|| TagGlobs::new(only.iter().copied()).unwrap());
-    let state = state.map(|(last, retry)| ScheduleState {
-        last: last.parse().unwrap(),
-        retry: retry.iter().map(|tag| tag.parse().unwrap()).collect(),
-    });
-    let filter =
-        TagFilter { resolve, only: only.as_ref(), shard: None, schedule: state.as_ref(), now: now.parse().unwrap() };
+    let state = last.map(|last| ScheduleState { last: last.parse().unwrap() });
+    let failing = failing_since(last.unwrap_or(now), failing);
+    let (fingerprint, now) = (sample::failing(Timestamp::UNIX_EPOCH).definitions, now.parse().unwrap());
+    let filter = TagFilter {
+        resolve,
+        only: only.as_ref(),
+        shard: None,
+        schedule: state.as_ref(),
+        failing: &failing,
+        deferred: &BTreeSet::new(),
+        fingerprint: &fingerprint,
+        now,
+    };
     let locks = RemoteLocks::default();
     let plan = plan(root, &filter, &TagLists::new(), &locks);
     let line = |query: &ImageQuery| {
@@ -73,6 +82,11 @@ fn check_root(root: &Root, asked: Asked<'_>, expected: &[&str], selected: &str) 
     };
     assert_eq!(plan.images.iter().map(line).collect::<Vec<_>>(), expected);
     assert_eq!(plan.selected.iter().map(|id| id.tag.as_str()).collect::<Vec<_>>().join(" "), selected);
+}
+
+/// Returns tags that failed at `time` for the first time.
+fn failing_since(time: &str, tags: &[&str]) -> FailingTags {
+    tags.iter().map(|tag| (tag.parse().unwrap(), sample::failing(time.parse().unwrap()))).collect()
 }
 
 const NOON: &str = "2026-11-24T12:00:00Z";
@@ -105,9 +119,9 @@ fn a_tag_is_selected_from_the_list_of_its_repository() {
         .into();
     let mut root = Root::read(&files).unwrap();
     root.lock.pins.insert("s:next".parse().unwrap(), pin("two.example/b:1"));
-    let schedule = ScheduleState { last: NOON.parse().unwrap(), retry: Vec::new() };
+    let schedule = ScheduleState { last: NOON.parse().unwrap() };
     let now = NOON.parse().unwrap();
-    let due = TagFilter { resolve: Resolve::Due, only: None, shard: None, schedule: Some(&schedule), now };
+    let due = TagFilter { resolve: Resolve::Due, schedule: Some(&schedule), ..TagFilter::at(now) };
     let asked = |filter| prerequisites(&root, &filter).repositories.iter().map(ToString::to_string).collect::<Vec<_>>();
     assert_eq!(asked(due), ["one.example/a", "three.example/c"]);
     assert_eq!(asked(TagFilter { resolve: Resolve::Nothing, ..due }), Vec::<String>::new());
@@ -150,7 +164,7 @@ fn s04_repositories_alternate_and_deferred_tags_come_first_from_anywhere() {
         .map(|(path, text)| (path.to_owned(), text.as_bytes().to_vec()))
         .into();
     let (root, locks, now) = (Root::read(&files).unwrap(), RemoteLocks::default(), NOON.parse().unwrap());
-    let filter = TagFilter { resolve: Resolve::All, only: None, shard: None, schedule: None, now };
+    let filter = TagFilter { resolve: Resolve::All, ..TagFilter::at(now) };
     let order = |deferred: &[&str], random| {
         let deferred: BTreeSet<TagId> = deferred.iter().map(|id| id.parse().unwrap()).collect();
         let plan = plan(&root, &filter, &TagLists::new(), &locks).with_first(&deferred, random);
@@ -163,12 +177,26 @@ fn s04_repositories_alternate_and_deferred_tags_come_first_from_anywhere() {
 }
 
 #[test]
+fn s04_a_deferred_tag_is_due_whatever_its_schedule_says() {
+    let (root, locks, now) = (pinned(STREAM), RemoteLocks::default(), NOON.parse().unwrap());
+    let state = ScheduleState { last: now };
+    let all: BTreeSet<TagId> = root.definitions.tags.keys().cloned().collect();
+    let selected = |deferred: &BTreeSet<TagId>| {
+        let at = TagFilter::at(now);
+        let filter = TagFilter { resolve: Resolve::Due, schedule: Some(&state), deferred, ..at };
+        plan(&root, &filter, &TagLists::new(), &locks).selected
+    };
+    assert!(selected(&BTreeSet::new()).len() < all.len());
+    assert_eq!(selected(&all), all);
+}
+
+#[test]
 fn s04_a_tag_of_a_list_that_was_not_read_in_time_has_no_image_and_no_failure() {
     let files: RootFiles = [("pinstream.toml", ""), ("streams/s.toml", CHOOSING)]
         .map(|(path, text)| (path.to_owned(), text.as_bytes().to_vec()))
         .into();
     let (root, locks, now) = (Root::read(&files).unwrap(), RemoteLocks::default(), NOON.parse().unwrap());
-    let filter = TagFilter { resolve: Resolve::All, only: None, shard: None, schedule: None, now };
+    let filter = TagFilter { resolve: Resolve::All, ..TagFilter::at(now) };
     let plan = plan(&root, &filter, &TagLists::new(), &locks);
     assert!(plan.failed.is_empty() && !plan.unlisted.is_empty(), "{plan:?}");
 }
@@ -179,7 +207,7 @@ fn shards_together_resolve_every_tag_once() {
     let mut asked: Vec<TagId> = Vec::new();
     for index in 1..=5 {
         let (shard, now) = (format!("{index}/5").parse().ok(), NOON.parse().unwrap());
-        let filter = TagFilter { resolve: Resolve::All, only: None, shard, schedule: None, now };
+        let filter = TagFilter { resolve: Resolve::All, shard, ..TagFilter::at(now) };
         let plan = plan(&root, &filter, &TagLists::new(), &locks);
         assert!(plan.selected.len() < root.definitions.tags.len(), "{index}");
         asked.extend(plan.selected);
@@ -198,15 +226,15 @@ fn a_tag_is_due_if_its_schedule_fired_since_the_last_pass() {
     let always = "one.example/a:1 for always same";
     let due = [always, "two.example/b:1 for night"];
     check(DUE, &due, "always follower last night same");
-    let before = Some(("2026-11-24T02:59:59Z", &[][..]));
-    check(Asked { state: before, now: "2026-11-24T03:00:00Z", ..DUE }, &due, "always follower last night same");
-    let after = Some(("2026-11-24T03:00:00Z", &[][..]));
-    check(Asked { state: after, ..DUE }, &[always], "always same");
+    let before = Some("2026-11-24T02:59:59Z");
+    check(Asked { last: before, now: "2026-11-24T03:00:00Z", ..DUE }, &due, "always follower last night same");
+    let after = Some("2026-11-24T03:00:00Z");
+    check(Asked { last: after, ..DUE }, &[always], "always same");
 }
 
 #[test]
 fn a_drifted_tag_is_due_before_its_schedule() {
-    let after = Some(("2026-11-24T03:00:00Z", &[][..]));
+    let after = Some("2026-11-24T03:00:00Z");
     let always = "one.example/a:1 for always same";
     for (stream, due) in [
         ("new = { image = \"two.example/n:1\", schedule = \"0 3 * * *\" }\n", "two.example/n:1 for new"),
@@ -214,26 +242,59 @@ fn a_drifted_tag_is_due_before_its_schedule() {
     ] {
         let root = pinned(&format!("{STREAM}{stream}"));
         let asked = if due.ends_with("new") { "always new same" } else { "always follower last new night same" };
-        check_root(&root, Asked { state: after, ..DUE }, &[always, due], asked);
+        check_root(&root, Asked { last: after, ..DUE }, &[always, due], asked);
     }
     let root = pinned(&STREAM.replace("b:1", "b:2"));
     let due = [always, "two.example/b:2 for night"];
-    check_root(&root, Asked { state: after, ..DUE }, &due, "always follower last night same");
+    check_root(&root, Asked { last: after, ..DUE }, &due, "always follower last night same");
     // A tag with `schedule = "never"` is not due.
     let root = pinned(&STREAM.replace("c:1", "c:2"));
-    check_root(&root, Asked { state: after, ..DUE }, &[always], "always same");
+    check_root(&root, Asked { last: after, ..DUE }, &[always], "always same");
 }
 
 #[test]
-fn a_tag_that_failed_stays_due() {
-    let failed = Some(("2026-11-24T11:00:00Z", &["s:night", "s:hand"][..]));
+fn a_failing_tag_is_due_after_a_pause_regardless_of_its_schedule() {
+    let failed = Asked { last: Some("2026-11-24T11:59:01Z"), failing: &["s:night", "s:hand", "s:always"], ..DUE };
+    check(failed, &["one.example/a:1 for same"], "same");
     let due = ["one.example/a:1 for always same", "two.example/b:1 for night"];
-    check(Asked { state: failed, ..DUE }, &due, "always follower last night same");
+    check(Asked { now: "2026-11-24T12:00:01Z", ..failed }, &due, "always follower last night same");
+    // A clock that was ahead freezes no tag, and one that a person names is tried at once.
+    check(Asked { now: "2026-11-24T11:00:00Z", ..failed }, &due, "always follower last night same");
+    check(Asked { only: &["s:last"], ..failed }, &due[1..], "follower last night");
+    // Without `--due`, all tags are tried.
+    let all = [due[0], due[1], "one.example/c:1 for hand"];
+    check(Asked { resolve: Resolve::All, ..failed }, &all, "always follower hand last night same");
+}
+
+#[test]
+fn a_list_is_not_read_while_all_tags_that_it_discovers_back_off() {
+    let stream = "[tags]\nfixed = \"one.example/f:1\"\n[discover]\nrepository = \"one.example/c\"\nsemver = \"*\"\n";
+    let files: RootFiles = [("pinstream.toml", ""), ("streams/s.toml", stream)]
+        .map(|(path, text)| (path.to_owned(), text.as_bytes().to_vec()))
+        .into();
+    let mut root = Root::read(&files).unwrap();
+    for tag in ["1.0", "2.0"] {
+        let mut found = root.definitions.tags[&"s:fixed".parse().unwrap()].clone();
+        found.discovered = true;
+        root.definitions.tags.insert(format!("s:{tag}").parse().unwrap(), found);
+    }
+    let fingerprint = sample::failing(Timestamp::UNIX_EPOCH).definitions;
+    let is_read = |failing: &[&str], seconds| {
+        let failing = failing_since(NOON, failing);
+        let now: Timestamp = NOON.parse().unwrap();
+        let now = now.checked_add(jiff::SignedDuration::from_secs(seconds)).unwrap();
+        let filter =
+            TagFilter { resolve: Resolve::Due, failing: &failing, fingerprint: &fingerprint, ..TagFilter::at(now) };
+        !prerequisites(&root, &filter).repositories.is_empty()
+    };
+    assert!(is_read(&["s:1.0", "s:fixed"], 1));
+    assert!(!is_read(&["s:1.0", "s:2.0"], 1));
+    assert!(is_read(&["s:1.0", "s:2.0"], 60));
 }
 
 #[test]
 fn t29_a_time_in_the_future_freezes_no_tag() {
-    let ahead = Some(("2036-11-24T12:00:00Z", &[][..]));
+    let ahead = Some("2036-11-24T12:00:00Z");
     let due = ["one.example/a:1 for always same", "two.example/b:1 for night"];
-    check(Asked { state: ahead, ..DUE }, &due, "always follower last night same");
+    check(Asked { last: ahead, ..DUE }, &due, "always follower last night same");
 }

@@ -32,6 +32,8 @@ pub(crate) enum Fault {
     LoseAnswerOfPush,
     /// Closes the connection of a push without executing it.
     LosePush,
+    /// Executes a push and answers: the next fault is for a later one.
+    PassPush,
     /// Redirects the next request to another origin.
     Redirect(u16),
     /// Answers the next request with this status.
@@ -155,7 +157,7 @@ fn serve<S: Read + Write>(shared: &Shared, mut stream: S) {
     let is_push = request.method == "POST" && request.target.ends_with("git-receive-pack");
     let mut faults = shared.faults.lock().unwrap();
     let applies = match faults.front() {
-        Some(Fault::LoseAnswerOfPush | Fault::LosePush) => is_push,
+        Some(Fault::LoseAnswerOfPush | Fault::LosePush | Fault::PassPush) => is_push,
         Some(Fault::Redirect(_) | Fault::Status(_) | Fault::Truncate) => true,
         None => false,
     };
@@ -189,7 +191,7 @@ fn serve<S: Read + Write>(shared: &Shared, mut stream: S) {
             answer.truncate(answer.len() - 20);
             answer
         }
-        None => backend(shared, &request),
+        None | Some(Fault::PassPush) => backend(shared, &request),
     };
     shared.asked.lock().unwrap().push(asked(answer.len()));
     let _ = stream.write_all(&answer);
