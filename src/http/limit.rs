@@ -238,11 +238,11 @@ impl<E: Clone> HostLimiter<E> {
         state.host.record_failure(failure, now, failing > 1);
     }
 
-    /// Delays all requests of `scope` by `wait`, unless another of its requests succeeded after `sent`.
-    pub(crate) fn pause(&self, scope: &str, wait: Duration, sent: Duration, now: Duration) {
+    /// Delays all requests of `scope` by `wait`, unless another of its requests succeeded after this one `started`.
+    pub(crate) fn pause(&self, scope: &str, wait: Duration, started: Duration, now: Duration) {
         let mut state = lock(&self.state);
         let scope = state.scope(scope);
-        if !scope.breaker.has_served_since(sent) {
+        if !scope.breaker.has_served_since(started) {
             scope.not_before = scope.not_before.max(now + wait);
         }
     }

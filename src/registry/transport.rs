@@ -221,7 +221,7 @@ impl RegistryTransport {
             Some(wait) if is_ours && wait > self.http.limits.retry_after => {
                 limiter.open_for(scope, wait, &RequestFailure { error: &error, started }, now);
             }
-            Some(wait) if is_ours => limiter.pause(scope, wait, sent, now),
+            Some(wait) if is_ours => limiter.pause(scope, wait, started, now),
             None if is_shed => return AttemptOutcome::Postponed(RequestError::Status(error)),
             _ => {}
         }
