@@ -83,8 +83,9 @@ impl SecretMask {
     /// Masks the secrets in a text that was cut off at its end, which may divide a secret.
     pub(crate) fn apply_to_beginning(&self, text: &str) -> String {
         let mut text = self.apply(text);
-        let divided =
-            |secret: &String| parts(secret).map(|(begin, _)| begin).find(|begin| text.ends_with(begin)).map(str::len);
+        let divided = |secret: &String| {
+            parts(secret).map(|(begin, _)| begin).rfind(|begin| tells(begin) && text.ends_with(begin)).map(str::len)
+        };
         if let Some(length) = self.plain.iter().filter_map(divided).max() {
             text.replace_range(text.len() - length.., MASK);
         }
@@ -94,8 +95,9 @@ impl SecretMask {
     /// Masks the secrets in a text that was cut off at its beginning.
     pub(crate) fn apply_to_end(&self, text: &str) -> String {
         let mut text = self.apply(text);
-        let divided =
-            |secret: &String| parts(secret).map(|(_, end)| end).find(|end| text.starts_with(end)).map(str::len);
+        let divided = |secret: &String| {
+            parts(secret).map(|(_, end)| end).find(|end| tells(end) && text.starts_with(end)).map(str::len)
+        };
         if let Some(length) = self.plain.iter().filter_map(divided).max() {
             text.replace_range(..length, MASK);
         }
@@ -103,11 +105,14 @@ impl SecretMask {
     }
 }
 
-/// Splits a secret at each place into two parts; the shortest ones tell nothing.
-fn parts(secret: &str) -> impl Iterator<Item = (&str, &str)> {
-    const SHORTEST: usize = 4;
-    let places = SHORTEST..=secret.len().saturating_sub(SHORTEST);
-    places.filter(|at| secret.is_char_boundary(*at)).map(|at| secret.split_at(at))
+/// Returns whether a part of a secret is long enough to tell something about it.
+fn tells(part: &str) -> bool {
+    part.len() >= 4
+}
+
+/// Splits a secret at each place into two parts.
+fn parts(secret: &str) -> impl DoubleEndedIterator<Item = (&str, &str)> {
+    (1..secret.len()).filter(|at| secret.is_char_boundary(*at)).map(|at| secret.split_at(at))
 }
 
 /// Returns the other forms of a secret: percent-encoded, and in base64 at each of the three offsets within a longer text,
