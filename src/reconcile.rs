@@ -177,7 +177,7 @@ pub async fn reconcile<W: World>(world: &W, request: &Request) -> Result<Report,
     let mut notes = Vec::new();
     loop {
         let Some((mut snapshot, mut state)) = load::load(world, request, &mut facts.definitions).await? else {
-            retry.back_off(world, "the branch moved").await?;
+            retry.back_off(world, "the branch or the state ref moved").await?;
             continue;
         };
         notes.append(&mut state.notes);

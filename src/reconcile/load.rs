@@ -48,7 +48,7 @@ impl Routes {
     }
 }
 
-/// Loads the root and its state for a pass; `None` if the branch moved meanwhile, so that the pass must start over.
+/// Loads the root and its state for a pass; `None` if branch or state moved meanwhile, so that the pass must start over.
 /// `cached` definitions of the previous attempt are reused if the files are the same.
 ///
 /// # Errors
@@ -67,8 +67,8 @@ pub async fn load<W: World>(
         world.can_sign(sign).await?;
     }
     let mut state = StateStore::read(world, &snapshot.tips).await?;
-    state.adopt_hooks(&snapshot.root);
-    let is_current = state.note_reverts(world, &snapshot.tips, &snapshot.root.lock).await?;
+    let is_current = state.adopt_hooks(world, &snapshot.root).await?
+        && state.note_reverts(world, &snapshot.tips, &snapshot.root.lock).await?;
     Ok(is_current.then_some((snapshot, state)))
 }
 

@@ -101,21 +101,33 @@ impl StateStore {
         Ok(Self { branch, commit, state, base: None, is_newer: true, notes: Vec::new() })
     }
 
-    /// Initialises new hooks with the lock at the tip: they run for what lands from now on.
-    pub fn adopt_hooks(&mut self, root: &Root) {
+    /// Initialises new hooks with the lock at the tip: they run for what lands from now on. Removed hooks are forgotten at
+    /// once, because somebody may add them again later; returns `false` if the state moved then and the pass must start
+    /// over.
+    ///
+    /// # Errors
+    /// A Git failure.
+    pub async fn adopt_hooks<W: World>(&mut self, world: &W, root: &Root) -> Result<bool, PassError> {
         let hooks = &root.settings.hooks;
         if hooks.iter().all(|hook| self.state.seen.contains_key(&hook.name)) {
-            return;
+            return Ok(true);
         }
-        self.edit(|state| {
-            let is_defined = |name: &String| hooks.iter().any(|hook| hook.name == *name);
+        let is_defined = |name: &String| hooks.iter().any(|hook| hook.name == *name);
+        if !self.state.seen.keys().all(is_defined) {
+            let mut state = self.state.clone();
             state.seen.retain(|name, _| is_defined(name));
             state.attempted_locks.retain(|name, _| is_defined(name));
             // Run counts of removed hooks stay: if a hook comes back, its new events must not reuse old ids.
+            if !self.replace(world, state).await? {
+                return Ok(false);
+            }
+        }
+        self.edit(|state| {
             for hook in hooks {
                 state.seen.entry(hook.name.clone()).or_insert_with(|| root.lock.clone());
             }
         });
+        Ok(true)
     }
 
     /// Notes which of our changes people reverted, according to the lock at `tips`, before anything is decided. Returns
