@@ -97,7 +97,7 @@ mod tests {
         let (is_one, is_two) = (format!("unshallow {one}\n"), format!("unshallow {two}\n"));
         let ends = format!("shallow {two}\n");
         assert_eq!(read(&[ends.clone(), is_one]), Some(Containment::Contained));
-        assert_eq!(read(&[is_two.clone()]), Some(Containment::Missing));
+        assert_eq!(read(std::slice::from_ref(&is_two)), Some(Containment::Missing));
         assert_eq!(read(&[]), Some(Containment::Missing));
         assert_eq!(read(&[is_two, ends]), Some(Containment::Unknown));
         assert_eq!(read(&["ERR not our ref\n".to_owned()]), None);

@@ -37,7 +37,7 @@ fn l16_a_403_without_a_challenge_names_the_token_that_was_not_sent() {
     let (text, sent) = rejected(forbidden, in_address);
     assert!(text.contains("the password of the address is set, but was not sent because the server"), "{text}");
     assert_eq!(sent, 0);
-    let (text, _) = rejected(forbidden, |url| Machine::new(url));
+    let (text, _) = rejected(forbidden, Machine::new);
     assert!(text.contains("403 Forbidden; it did not ask for credentials, so none were sent\n"), "{text}");
 }
 
