@@ -6,12 +6,11 @@
 use std::cell::RefCell;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex};
-use std::thread;
 use std::time::Duration;
 
 use super::GitError;
 use crate::system::clock::Stopwatch;
-use crate::system::lock;
+use crate::system::{lock, thread};
 
 /// The longest interval between two looks at the watch.
 const POLL: Duration = Duration::from_secs(1);
@@ -40,8 +39,7 @@ pub(super) fn run<T: Send + 'static>(
         // Nobody receives the result of abandoned work.
         let _ = sender.send(work());
     };
-    let thread = thread::Builder::new().name("git".to_owned()).spawn(body);
-    thread.map_err(|error| GitError::Machine(format!("cannot start a thread: {error}")))?;
+    thread::start(body).map_err(|error| GitError::Machine(format!("cannot start a thread: {error}")))?;
     loop {
         let elapsed = lock(&watch.0).map_or(Duration::ZERO, Stopwatch::elapsed);
         let Some(left) = limit.checked_sub(elapsed).filter(|left| !left.is_zero()) else { return Ok(None) };

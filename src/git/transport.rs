@@ -315,10 +315,12 @@ impl ServerRemote {
         }
         match exchange.failure.get() {
             Some(failure) => failure.error,
-            None if is_local(error) => local(error),
-            None => format::of_remote(&url, error).unwrap_or_else(|| {
-                let reason = shown(&self.without_secrets(error.message()));
-                GitError::Unreachable { url, reason }
+            None => format::of_remote(&url, error).unwrap_or_else(|| match is_local(error) {
+                true => local(error),
+                false => {
+                    let reason = shown(&self.without_secrets(error.message()));
+                    GitError::Unreachable { url, reason }
+                }
             }),
         }
     }
