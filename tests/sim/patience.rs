@@ -20,7 +20,10 @@ use super::world::SimWorld;
 fn drive<T>(universe: &Shared, future: impl Future<Output = T>) -> T {
     let mut future = std::pin::pin!(future);
     loop {
-        universe.with(|inner| inner.is_driven = false);
+        universe.with(|inner| {
+            inner.is_driven = false;
+            inner.urgent.clear();
+        });
         if let Poll::Ready(value) = future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
             return value;
         }

@@ -248,15 +248,14 @@ impl Universe {
         });
     }
 
-    /// Advances both clocks to `deadline` or the first timer of another process before that, unless another process has
-    /// yet to see that its timer fired.
-    pub(super) fn advance_to(&self, deadline: Duration, process: u32) {
+    /// Advances both clocks to `deadline` or the first timer before that, unless a process has yet to see that its timer
+    /// fired.
+    pub(super) fn advance_to(&self, deadline: Duration) {
         let by = self.with(|inner| {
-            if inner.urgent.keys().any(|other| *other != process) {
+            if !inner.urgent.is_empty() {
                 return Duration::ZERO;
             }
-            let others = inner.timers.values().filter(|timer| timer.process != process);
-            let until = others.map(|timer| timer.deadline).chain([deadline]).min().unwrap_or(deadline);
+            let until = inner.timers.values().map(|timer| timer.deadline).chain([deadline]).min().unwrap_or(deadline);
             let fired = inner.timers.values().filter(|timer| timer.deadline <= until);
             inner.urgent = fired.map(|timer| (timer.process, URGENT_STEPS)).collect();
             until.saturating_sub(inner.elapsed)

@@ -37,7 +37,7 @@ impl Clock for SimWorld {
         loop {
             let is_first = self.universe.with(|inner| !std::mem::replace(&mut inner.is_driven, true));
             if is_first {
-                self.universe.advance_to(deadline, self.process);
+                self.universe.advance_to(deadline);
             } else if timer.is_none() {
                 // Another part of the process is busy, e.g. with a hook, and this one only waits.
                 timer = Some(RunningTimer::start(&self.universe, self.process, deadline));
