@@ -2,7 +2,7 @@
 
 use std::sync::Barrier;
 
-use pinstream::git::{GitError, Push, STATE_REF};
+use pinstream::git::{GitError, NewCommit, Push, STATE_REF};
 
 use super::story::repository;
 use super::{Machine, change, files, now};
@@ -54,6 +54,35 @@ fn of_many_concurrent_pushes_to_a_server_one_lands() {
     let repo = repository();
     let server = HttpBackend::start(repo.base());
     race(&repo, &server.url(), 4, 4);
+}
+
+#[test]
+fn a_push_sends_only_what_changed_in_a_large_lock() {
+    let repo = repository();
+    let server = HttpBackend::start(repo.base());
+    let mut remote = Machine::new(server.url()).open();
+    let lock = |changed: u64| -> String {
+        let digest = |pin: u64| format!("{:016x}", (pin + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15)).repeat(4);
+        let pin = |pin| {
+            format!("[[pin]]\ntag = \"{pin}\"\ndigest = \"sha256:{}\"\n", digest(pin + changed * u64::from(pin == 700)))
+        };
+        (0..5000).map(pin).collect()
+    };
+    let mut tip = remote.fetch_tips(None).unwrap().tip;
+    let mut sizes = Vec::new();
+    for version in 0..3 {
+        server.take_requests();
+        let commit = NewCommit { message: "Pin".to_owned(), ..change(&tip, &lock(version * 10_000)) };
+        let outcome = remote.land("main", &commit, now()).unwrap();
+        let Push::Landed(next) = outcome else { panic!("{outcome:?}") };
+        tip = next;
+        assert_eq!(repo.read("main", "pinstream.lock"), Some(lock(version * 10_000)));
+        let pushes = server.take_requests().into_iter().filter(|request| request.line.starts_with("POST"));
+        sizes.push(pushes.map(|request| request.received).sum::<usize>());
+    }
+    repo.git(&["fsck", "--strict", "--no-dangling"]);
+    let [first, second, third] = sizes[..] else { panic!("{sizes:?}") };
+    assert!(first > 100_000 && second < 1500 && third < 1500, "{sizes:?}");
 }
 
 #[test]
