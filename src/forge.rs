@@ -200,7 +200,7 @@ impl ForgeApi {
                 Ok(reply) => reply,
                 Err(error) => {
                     notes.push(format!(
-                        "labels, reviewers and auto-merge of #{} were not requested: {error}",
+                        "labels, reviewers and auto-merge of #{} may be incomplete: {error}; the next pass tries again",
                         proposal.number
                     ));
                     break;

@@ -4,7 +4,7 @@ mod reset_state;
 
 use super::{CliError, CommandContext, Exit};
 
-/// Replace a damaged state ref of hooks
+/// Manage the state of hooks
 #[derive(Debug, clap::Args)]
 #[command(
     disable_help_subcommand = true,

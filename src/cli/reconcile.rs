@@ -42,8 +42,8 @@ pub struct ReconcileArgs {
     /// Directory of `pinstream.toml` in the repository
     #[arg(long, value_name = "DIR")]
     root: Option<String>,
-    /// Resolve only tags that are due: their schedule fired since the last pass, they have none, or their pin differs from
-    /// the definition. A failing tag is due after a pause that grows up to a day, or at once if it is named
+    /// Resolve only tags that are due: their schedule fired since the last pass, they have no schedule, or their pin
+    /// differs from the definition. A failing tag is retried with growing intervals (at most a day), or now if named
     #[arg(long)]
     due: bool,
     /// Resolve only share I of N of the repositories, e.g. `1/8`; `auto` reads the environment of Kubernetes, GitLab,

@@ -148,7 +148,7 @@ impl GitLab {
         // With some plans, GitLab keeps one reviewer and answers as if it had accepted all.
         let ignored = ProposalOptions { users: known, ..ProposalOptions::default() }.without(&applied(&reply.body));
         let reason = self.api.refusal("was not requested", &reply);
-        outcome.refuse(ignored, reason.unwrap_or_else(|| "was not requested: GitLab ignores it".to_owned()));
+        outcome.refuse(ignored, reason.unwrap_or_else(|| "was not requested: GitLab ignored it; the user may lack access, or the plan may allow only one reviewer".to_owned()));
         Ok(outcome)
     }
 

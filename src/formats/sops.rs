@@ -41,7 +41,7 @@ pub(super) fn refusal(text: &FileText, edits: &[TargetEdit]) -> Option<Problem> 
             let edit = edits.iter().find(|edit| edit.was.starts_with(ENCRYPTED))?;
             let problem =
                 text.problem(edit.span.clone(), format!("the value in `{}` is encrypted by SOPS", text.path()));
-            Some(problem.help("leave it unencrypted in `.sops.yaml`, or move the image to a file without SOPS"))
+            Some(problem.help("exclude the value from encryption in `.sops.yaml`, e.g. with `unencrypted_regex`, or move the image to a file without SOPS"))
         }
     }
 }

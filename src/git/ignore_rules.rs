@@ -42,7 +42,7 @@ impl fmt::Display for IgnoredFile {
 impl IgnoredFile {
     /// Returns the remedy for the user.
     pub fn help(&self) -> String {
-        format!("run `git add --force {}`, or change that rule", self.path)
+        format!("run `git add --force {}`, or change the rule that ignores it", self.path)
     }
 }
 

@@ -144,8 +144,10 @@ fn unfit_base(branch: &str, prefix: &str) -> Option<Problem> {
     }
     let is_blocking = !branch.is_empty() && prefix.strip_prefix(branch).is_some_and(|rest| rest.starts_with('/'));
     is_blocking.then(|| {
-        let message = format!("cannot propose to `{branch}`: git has no branches `{prefix}…` beside it");
-        Problem::whole(None, message).help("set `branch-prefix` in `[publish]` to another start")
+        let message = format!(
+            "cannot propose to `{branch}`: git cannot create branches `{prefix}…` while a branch `{branch}` exists"
+        );
+        Problem::whole(None, message).help("set `branch-prefix` in `[publish]` to another prefix")
     })
 }
 

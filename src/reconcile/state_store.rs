@@ -157,7 +157,7 @@ impl StateStore {
         let branch = &self.branch;
         let note = |commit: &CommitId| {
             format!(
-                "`{branch}` no longer contains {}, which pinstream landed; its changes are decided again",
+                "`{branch}` no longer contains {}, which pinstream landed: the branch was reset, so its changes may land again",
                 commit.short()
             )
         };

@@ -112,7 +112,7 @@ mod tests {
             ::notice file=streams/python.toml,title=pinstream change::`python:latest` was updated from 010101010101 to 020202020202
             ::notice file=deploy/web.yaml,line=4,title=pinstream target::pins were written to `deploy/web.yaml`, lines 4, 12
             ::error file=pinstream.toml,title=pinstream hook::hook `chat` failed for 2 changes and stays pending: exit code 7
-            ::error file=pinstream.toml,title=pinstream hook::hook `slow` is unconfirmed for 2 changes: another pass has claimed it until 2026-11-24T12:02:00Z; the next one after that runs it, unless the claim is renewed
+            ::error file=pinstream.toml,title=pinstream hook::hook `slow` is unconfirmed for 2 changes: claimed by another pass until 2026-11-24T12:02:00Z; if that pass does not renew its claim, a later pass runs the hook
             ::notice title=pinstream run::the remote rejects the state ref; state is stored locally
             output of hook chat:
                 ```

@@ -208,7 +208,7 @@ mod tests {
                 </testcase>
                 <testcase name="rollout" classname="hooks"/>
                 <testcase name="slow" classname="hooks">
-                  <error type="hook" message="hook `slow` is unconfirmed for 2 changes: another pass has claimed it until 2026-11-24T12:02:00Z; the next one after that runs it, unless the claim is renewed">pinstream.toml: hook `slow` is unconfirmed for 2 changes: another pass has claimed it until 2026-11-24T12:02:00Z; the next one after that runs it, unless the claim is renewed</error>
+                  <error type="hook" message="hook `slow` is unconfirmed for 2 changes: claimed by another pass until 2026-11-24T12:02:00Z; if that pass does not renew its claim, a later pass runs the hook">pinstream.toml: hook `slow` is unconfirmed for 2 changes: claimed by another pass until 2026-11-24T12:02:00Z; if that pass does not renew its claim, a later pass runs the hook</error>
                 </testcase>
               </testsuite>
               <testsuite name="run" tests="1" failures="0" errors="0" skipped="0">

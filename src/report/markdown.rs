@@ -272,7 +272,7 @@ mod tests {
             | --- | --- | --- | --- |
             | `rollout` | succeeded | 2 |  |
             | `chat` | failed | 2 | exit code 7 |
-            | `slow` | running | 2 | another pass has claimed it until 2026-11-24T12:02:00Z; the next one after that runs it, unless the claim is renewed |
+            | `slow` | running | 2 | claimed by another pass until 2026-11-24T12:02:00Z; if that pass does not renew its claim, a later pass runs the hook |
 
             Output of `chat`:
 

@@ -247,7 +247,7 @@ impl HookOutcome {
             Self::Failed(HookExit::Success) => Some("exit code 0, but the result could not be recorded".to_owned()),
             Self::Refused(reason) => Some(reason.clone()),
             Self::Running { until } => Some(format!(
-                "another pass has claimed it until {until}; the next one after that runs it, unless the claim is renewed"
+                "claimed by another pass until {until}; if that pass does not renew its claim, a later pass runs the hook"
             )),
             Self::Succeeded | Self::Pending => None,
         }

@@ -302,7 +302,7 @@ mod tests {
             ```
             \u{3a}:error::x
             no such <room>
-        hook slow is unconfirmed for 2 changes: another pass has claimed it until 2026-11-24T12:02:00Z; the next one after that runs it, unless the claim is renewed
+        hook slow is unconfirmed for 2 changes: claimed by another pass until 2026-11-24T12:02:00Z; if that pass does not renew its claim, a later pass runs the hook
         note: the remote rejects the state ref; state is stored locally
         2 updated, 1 added, 1 removed, 1 unchanged, 2 skipped, 2 failed; landed as 0f1c2d3e4 on main
         ");

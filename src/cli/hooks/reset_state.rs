@@ -13,8 +13,8 @@ use crate::text::escape;
 /// Replace the state ref by an empty one, e.g. because it is damaged
 ///
 /// `refs/pinstream/state` records, for all roots and branches of a repository, which changes each hook has seen, since when
-/// digests soak, and when schedules last ran. After a reset, hooks run for changes that land from then on, and soaking
-/// starts again. Nothing else in the repository changes. Refs that block the name of the state ref are removed.
+/// digests soak, and when schedules last ran. A reset discards pending hook runs: hooks run only for changes that land afterwards.
+/// Soaking starts again. Refs that block the name of the state ref are deleted; nothing else in the repository changes.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -53,10 +53,12 @@ pub(super) fn run(context: &CommandContext, args: &ResetStateArgs) -> Result<Exi
     let (expected, now) = (status.clone(), clock::now());
     match remote.call(move |remote| remote.reset_state(&expected, now))? {
         Push::Landed(_) => {
-            writeln!(context.stdout(), "reset `{STATE_REF}` of `{url}`; {}", found(&status))?;
+            writeln!(context.stdout(), "reset `{STATE_REF}` of `{url}`; replaced {}", found(&status))?;
             Ok(Exit::Success)
         }
-        Push::Moved => Err(CliError::new(format!("`{STATE_REF}` of `{url}` changed meanwhile")).help("run it again")),
+        Push::Moved => {
+            Err(CliError::new(format!("`{STATE_REF}` of `{url}` changed meanwhile")).help("run the command again"))
+        }
         Push::Unknown(reason) => {
             let (url, reference) = (url, STATE_REF.to_owned());
             Err(GitError::Failed { url, reference, reason }.into())
@@ -70,10 +72,10 @@ fn found(status: &StateRefStatus) -> String {
         Some(fault) => format!("damaged: {}", escape::one_line(fault)),
         None => "intact".to_owned(),
     };
-    let tip = status.tip.iter().map(|tip| format!("it was at {tip} ({condition})"));
+    let tip = status.tip.iter().map(|tip| format!("commit {tip} ({condition})"));
     let removed = status.blocking.iter().map(|(name, tip)| format!("`{}` at {tip}", escape::one_line(name)));
     let removed: Vec<String> = removed.collect();
-    let removed = (!removed.is_empty()).then(|| format!("refs that block its name: {}", removed.join(", ")));
+    let removed = (!removed.is_empty()).then(|| format!("blocking refs: {}", removed.join(", ")));
     tip.chain(removed).collect::<Vec<_>>().join("; ")
 }
 
@@ -84,7 +86,11 @@ fn confirm(context: &CommandContext, url: &str, status: &StateRefStatus) -> Resu
             .help("pass `--yes` to reset the state of all roots and branches"));
     }
     let mut out = context.stderr();
-    write!(out, "Reset `{STATE_REF}` of `{url}`, for all roots and branches? {}. [y/N] ", found(status))?;
+    write!(
+        out,
+        "Reset `{STATE_REF}` of `{url}` for all roots and branches? Pending hook runs are lost. This replaces {}. [y/N] ",
+        found(status)
+    )?;
     out.flush()?;
     drop(out);
     let mut answer = String::new();

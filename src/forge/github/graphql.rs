@@ -279,7 +279,7 @@ impl OptionIds {
             } else if is_unknown(&one.users, &self.users) {
                 "was not requested: GitHub has no user of this name"
             } else if is_unknown(&one.teams, &self.teams) {
-                "was not requested: not found; the token needs the organization permission `members: read`"
+                "was not requested: no such team, or the token lacks the organization permission `members: read`"
             } else {
                 known.extend(one);
                 continue;

@@ -22,7 +22,7 @@ impl RemoteHandle {
         let cached = setup.clone();
         let opened = deadline::run(setup.timeout, move || Remote::open(cached))?;
         let remote = opened.unwrap_or_else(|| {
-            tracing::warn!("the Git cache blocks for more than {} s; using a temporary one", setup.timeout.as_secs());
+            tracing::warn!("the Git cache did not respond within {} s; using a temporary one", setup.timeout.as_secs());
             open_temporary(&setup)
         })?;
         let (url, current) = (remote.url().to_owned(), Mutex::new(Arc::new(Mutex::new(remote))));
@@ -54,7 +54,10 @@ impl RemoteHandle {
         }
         if let Some(slot) = slot {
             let shown = slot.display();
-            tracing::warn!("the Git cache `{shown}` blocks for more than {} s; using a temporary one", limit.as_secs());
+            tracing::warn!(
+                "the Git cache `{shown}` did not respond within {} s; using a temporary one",
+                limit.as_secs()
+            );
             // The abandoned thread keeps it locked. A disk that hangs may not let us remove it.
             deadline::run(limit, move || cache::clear(&slot))?;
         }

@@ -38,10 +38,12 @@ impl CredentialUse<'_> {
         match (self.unsent(unsent), unsent) {
             (Some(text), Unsent::NoChallenge) => (text, UNASKED),
             (Some(text), Unsent::OtherScheme) => (text, OTHER_SCHEME),
-            (Some(text), Unsent::InvalidUser) => (text, "set `PINSTREAM_GIT_USERNAME` to the name of the user"),
+            (Some(text), Unsent::InvalidUser) => (text, "set `PINSTREAM_GIT_USERNAME` to a user name without a colon"),
             (None, _) if !self.tried.is_empty() => (format!("tried: {}", self.tried.join(", ")), CHECK),
             (None, _) if self.has_extra_header => ("tried: git's `http.extraHeader`".to_owned(), CHECK),
-            (None, Unsent::NoChallenge) => ("it did not ask for credentials, so none were sent".to_owned(), UNASKED),
+            (None, Unsent::NoChallenge) => {
+                ("the server did not ask for credentials, so none were sent".to_owned(), UNASKED)
+            }
             (None, Unsent::OtherScheme) => ("no credentials found".to_owned(), OTHER_SCHEME),
             (None, Unsent::InvalidUser) => ("no credentials found".to_owned(), NO_CREDENTIALS),
         }
@@ -53,7 +55,7 @@ impl CredentialUse<'_> {
         let source = self.configured.filter(|_| !is_sent)?;
         let reason = match unsent {
             Unsent::NoChallenge => "the server did not ask for credentials",
-            Unsent::OtherScheme => "it is only sent with `basic` authentication",
+            Unsent::OtherScheme => "the server does not offer `basic` authentication",
             Unsent::InvalidUser => "its user name contains a colon",
         };
         Some(format!("{source} is set, but was not sent because {reason}"))

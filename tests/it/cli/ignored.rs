@@ -15,7 +15,7 @@ fn l08_init_update_and_check_name_an_ignored_lock_and_the_line() {
     assert_eq!(ran.code, Some(0));
     assert_eq!(
         ran.stderr,
-        format!("warning: {rule}\n  help: run `git add --force pinstream.lock`, or change that rule\n")
+        format!("warning: {rule}\n  help: run `git add --force pinstream.lock`, or change the rule that ignores it\n")
     );
     stage.check(
         &["check"],
@@ -23,7 +23,7 @@ fn l08_init_update_and_check_name_an_ignored_lock_and_the_line() {
             "
 --- out
 {rule}
-  help: run `git add --force pinstream.lock`, or change that rule
+  help: run `git add --force pinstream.lock`, or change the rule that ignores it
 --- exit 2
 "
         ),

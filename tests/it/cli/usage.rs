@@ -36,7 +36,7 @@ Commands:
   export        Write pins for other tools: kustomize, compose, kbld, shells, OpenShift
   adopt         Convert OpenShift ImageStreams to streams
   reconcile     Run one pass against a Git remote: resolve, commit, push, run hooks
-  hooks         Replace a damaged state ref of hooks
+  hooks         Manage the state of hooks
   merge-driver  Merge three lockfiles pin by pin; called by Git
   demo          Show pinstream at work with a built-in registry and a temporary repository
   schema        Print the JSON schema of a file or output

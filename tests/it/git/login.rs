@@ -38,7 +38,7 @@ fn l16_a_403_without_a_challenge_names_the_token_that_was_not_sent() {
     assert!(text.contains("the password of the address is set, but was not sent because the server"), "{text}");
     assert_eq!(sent, 0);
     let (text, _) = rejected(forbidden, Machine::new);
-    assert!(text.contains("403 Forbidden; it did not ask for credentials, so none were sent\n"), "{text}");
+    assert!(text.contains("403 Forbidden; the server did not ask for credentials, so none were sent\n"), "{text}");
 }
 
 #[test]
@@ -60,7 +60,7 @@ fn l16_a_challenge_of_another_scheme_is_named() {
     let (text, sent) = rejected(answer, with_token);
     assert!(text.contains("it only accepts negotiate and bearer authentication"), "{text}");
     assert!(
-        text.contains("`PINSTREAM_GIT_TOKEN` is set, but was not sent because it is only sent with `basic`"),
+        text.contains("`PINSTREAM_GIT_TOKEN` is set, but was not sent because the server does not offer `basic`"),
         "{text}"
     );
     assert!(text.ends_with("extraHeader` to an `Authorization` header that the server accepts"), "{text}");

@@ -172,8 +172,8 @@ fn s10_a_hook_claimed_by_a_pass_that_died_elsewhere_is_unconfirmed_and_soon_run_
     let report = stage.report(6, &[]);
     let hook = &report["hooks"][0];
     assert_eq!((&report["end"], &hook["outcome"], &hook["changes"]), (&"landed".into(), &"running".into(), &1.into()));
-    let reason = "another pass has claimed it until 2026-11-24T12:02:00Z; the next one after that runs it, unless the claim is \
-                  renewed";
+    let reason = "claimed by another pass until 2026-11-24T12:02:00Z; if that pass does not renew its claim, a later pass runs the \
+                  hook";
     assert_eq!(hook["reason"], reason);
     stage.sandbox.env("PINSTREAM_NOW", "2026-11-24T12:01:59Z");
     let said = stage.ends(6, &[]);

@@ -162,7 +162,7 @@ fn s09_a_reset_asks_first_and_leaves_an_absent_state_alone() {
     );
     assert_eq!(stage.repo.tip(STATE).as_ref(), Some(&before));
     let done = run(&["--yes"]);
-    assert!(done.ends_with(&format!("; it was at {before} (intact)\n0")), "{done}");
+    assert!(done.ends_with(&format!("; replaced commit {before} (intact)\n0")), "{done}");
     assert_ne!(stage.repo.tip(STATE), Some(before));
     stage.push("web:1", 2);
     stage.ends(0, &[]);

@@ -52,7 +52,7 @@ fn l14_a_base_is_neither_a_proposal_nor_blocks_the_names_of_proposals() {
         "deps/pins-old",
         "cannot work on `deps/pins-old`: branches that start with `deps/pins-` are reserved for proposals",
     );
-    says("deps", "cannot propose to `deps`: git has no branches `deps/pins-…` beside it");
+    says("deps", "cannot propose to `deps`: git cannot create branches `deps/pins-…` while a branch `deps` exists");
     // Without the setting, this name is reserved.
     review.stage.repo.git(&["branch", "pinstream/prod", "main"]);
     review.stage.ends(0, &["--branch", "pinstream/prod"]);

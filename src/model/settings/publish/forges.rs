@@ -34,8 +34,8 @@ pub(crate) struct PublishTable {
     /// Changes that share a proposal: `stream` (the default), `tag`, `all`, or named sets of tags such as
     /// `{ base = ["python:*"] }`. Tags that are in no set are grouped by stream.
     pub(crate) group: Option<At<StringOr<SetsTable>>>,
-    /// Start of the names of proposal branches, by default `pinstream/`. Proposals below the default are closed when it
-    /// changes.
+    /// Prefix of the names of proposal branches; default: `pinstream/`. If another prefix is set, open proposals whose
+    /// branch is below `pinstream/` are closed.
     pub(crate) branch_prefix: Option<At<String>>,
     /// Template (Jinja) for the titles of proposals; see `pinstream help message`. Default: the first line of the commit
     /// message.
@@ -44,8 +44,8 @@ pub(crate) struct PublishTable {
     pub(crate) body: Option<At<String>>,
     /// Labels of proposals. Every pass adds those that are missing.
     pub(crate) labels: Vec<At<String>>,
-    /// Reviewers of proposals: users, or `team:NAME` on forges with teams. Every pass requests those who are missing; one
-    /// whom the forge refuses is a note.
+    /// Reviewers of proposals: users, or `team:NAME` on forges with teams. Every pass requests those who are missing; if the
+    /// forge refuses one, the report has a note.
     pub(crate) reviewers: Vec<At<String>>,
     /// Opens new proposals as drafts.
     pub(crate) draft: Option<At<bool>>,
