@@ -1,6 +1,7 @@
 //! Proposals on each forge: opened, refreshed, merged, rejected and withdrawn.
 
 mod calls;
+mod crash;
 mod discovered;
 mod golden;
 mod options;

@@ -5,7 +5,8 @@ use pinstream::registry::{Registry, RequestCounts};
 
 use super::{image, import, run, secure};
 use crate::support::lane::needs;
-use crate::support::registry::{FakeRegistry, Image, Nginx};
+use crate::support::registry::nginx::Nginx;
+use crate::support::registry::{FakeRegistry, Image};
 
 const TAGS: u64 = 60;
 

@@ -10,4 +10,3 @@ pub(crate) mod tls;
 pub(crate) use docker::DockerRegistry;
 pub(crate) use fake::FakeRegistry;
 pub(crate) use image::Image;
-pub(crate) use nginx::Nginx;
