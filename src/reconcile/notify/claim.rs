@@ -84,7 +84,7 @@ impl<W: World> Notifier<'_, W> {
                 Either::Right((renewed, _)) => renewed,
             };
             pause = match renewed {
-                Ok(()) => RENEWAL,
+                Ok(_) => RENEWAL,
                 Err(error) => {
                     tracing::debug!("the claim of hook `{}` could not be renewed: {error}", hook.name);
                     RENEWAL_RETRY
@@ -93,9 +93,10 @@ impl<W: World> Notifier<'_, W> {
         }
     }
 
-    /// Extends our claim and writes it. One that another pass took over stays with that pass.
-    pub(super) async fn renew(&mut self, hook: &Hook) -> Result<(), PassError> {
+    /// Extends our claim and writes it. Returns `false` if another pass took it over; then it stays with that pass.
+    pub(super) async fn renew(&mut self, hook: &Hook) -> Result<bool, PassError> {
         let (claim, claimed_at) = (own(self.world), self.world.elapsed());
+        let owner = claim.owner.clone();
         self.state.edit(|state| {
             if let Some(ours) = state.claims.get_mut(&hook.name).filter(|known| known.owner == claim.owner) {
                 *ours = claim;
@@ -103,7 +104,7 @@ impl<W: World> Notifier<'_, W> {
         });
         self.state.save(self.world).await?;
         self.claimed_at = claimed_at;
-        Ok(())
+        Ok(self.state.state.claims.get(&hook.name).is_some_and(|known| known.owner == owner))
     }
 
     /// Gives up our claim, with the next write.

@@ -59,8 +59,9 @@ impl<W: World> Notifier<'_, W> {
             if is_success {
                 self.state.edit(|state| mark_seen(state, &self.at.root.lock, &batch, &hook));
             }
-            if number < last {
-                self.renew(&hook).await?;
+            if number < last && !self.renew(&hook).await? {
+                // Another pass took over after our claim had expired; it runs the rest.
+                return Ok(true);
             }
         }
         self.release(&hook);
