@@ -47,7 +47,7 @@ impl ServerRemote {
     fn find_in_history(&self, tip: Oid, commit: Oid) -> io::Result<Containment> {
         let (wire, failure) = (&self.wire, FailureSlot::default());
         let mut stream = wire.open(Service::UploadPackLs, &failure)?;
-        let list = Advertisement::read(&mut *stream, wire.is_stateless())?;
+        let list = Advertisement::read(&mut *stream)?;
         if !list.has("shallow") {
             return Err(io::ErrorKind::Unsupported.into());
         }

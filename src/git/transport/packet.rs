@@ -22,25 +22,26 @@ pub(super) struct Advertisement {
 
 impl Advertisement {
     /// Reads the list of refs. Over HTTP, it has a header (gitprotocol-http(5), "Smart Server Response").
-    pub(super) fn read(stream: &mut (impl Read + ?Sized), mut has_header: bool) -> io::Result<Self> {
+    pub(super) fn read(stream: &mut (impl Read + ?Sized)) -> io::Result<Self> {
         let mut list = Self::default();
+        let mut line = read_packet(stream)?;
+        if line.as_ref().is_some_and(|line| line.starts_with(b"# service=")) {
+            while line.is_some() {
+                line = read_packet(stream)?;
+            }
+            line = read_packet(stream)?;
+        }
         let (mut is_first, mut size) = (true, 0);
-        loop {
-            let Some(line) = read_packet(stream)? else {
-                match std::mem::take(&mut has_header) {
-                    true => continue,
-                    false => return Ok(list),
-                }
-            };
-            size += line.len();
+        while let Some(text) = line {
+            size += text.len();
             if size > LIST_MAX {
                 return Err(invalid("the list of refs is too long"));
             }
-            if !has_header {
-                list.add(&line, is_first)?;
-                is_first = false;
-            }
+            list.add(&text, is_first)?;
+            is_first = false;
+            line = read_packet(stream)?;
         }
+        Ok(list)
     }
 
     fn add(&mut self, line: &[u8], is_first: bool) -> io::Result<()> {
@@ -111,24 +112,24 @@ mod tests {
         let id = "1".repeat(40);
         let refs = list(&[&format!("{id} HEAD\0shallow thin\n"), &format!("{id} refs/heads/main\n")]);
         let with_header = [list(&["# service=git-upload-pack\n"]), refs.clone()].concat();
-        for (bytes, has_header) in [(&refs, false), (&with_header, true)] {
-            let list = Advertisement::read(&mut &bytes[..], has_header).unwrap();
+        for bytes in [&refs, &with_header] {
+            let list = Advertisement::read(&mut &bytes[..]).unwrap();
             assert_eq!(list.refs.keys().collect::<Vec<_>>(), ["HEAD", "refs/heads/main"]);
             assert!(list.has("thin") && list.has("shallow") && !list.has("thi"));
         }
-        assert!(Advertisement::read(&mut &refs[..20], false).is_err());
+        assert!(Advertisement::read(&mut &refs[..20]).is_err());
     }
 
     #[test]
     fn an_empty_repository_has_capabilities_only() {
         let bytes = list(&[&format!("{} capabilities^{{}}\0report-status\n", "0".repeat(40))]);
-        let list = Advertisement::read(&mut &bytes[..], false).unwrap();
+        let list = Advertisement::read(&mut &bytes[..]).unwrap();
         assert!(list.refs.is_empty() && list.has("report-status"));
     }
 
     #[test]
     fn an_error_is_reported_with_its_message() {
-        let error = Advertisement::read(&mut &list(&["ERR no such repository\n"])[..], false).unwrap_err();
+        let error = Advertisement::read(&mut &list(&["ERR no such repository\n"])[..]).unwrap_err();
         assert_eq!(error.to_string(), "no such repository");
         for bytes in [&b"00"[..], b"zzzz", b"0003", b"ffff"] {
             assert!(read_packet(&mut &bytes[..]).is_err(), "{bytes:?}");

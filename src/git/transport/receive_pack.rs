@@ -65,7 +65,7 @@ impl ServerRemote {
         let PushCommand { reference, expected, new } = command;
         let wire = &*self.wire;
         let mut stream = wire.open(Service::ReceivePackLs, &exchange.failure)?;
-        let list = Advertisement::read(&mut *stream, wire.is_stateless())?;
+        let list = Advertisement::read(&mut *stream)?;
         let found = list.refs.get(reference).copied();
         if found != expected {
             // Ends the exchange, for a program that waits for commands.
