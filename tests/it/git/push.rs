@@ -82,7 +82,7 @@ fn a_push_sends_only_what_changed_in_a_large_lock() {
     }
     repo.git(&["fsck", "--strict", "--no-dangling"]);
     let [first, second, third] = sizes[..] else { panic!("{sizes:?}") };
-    assert!(first > 100_000 && second < 1500 && third < 1500, "{sizes:?}");
+    assert!(100 * second < first && 100 * third < first, "{sizes:?}");
 }
 
 #[test]
