@@ -90,6 +90,7 @@ fn the_story_works_with_a_wild_repository_of_gitolite() {
     let created = stage.repo.base().join("team/deploy.git");
     let (created_path, source) = (created.to_str().unwrap(), stage.repo.path());
     stage.repo.git(&["--git-dir", created_path, "fetch", "--quiet", source.to_str().unwrap(), "main:main"]);
+    stage.repo.git(&["--git-dir", created_path, "symbolic-ref", "HEAD", "refs/heads/main"]);
     stage.ends(0, &[]);
     let lock = std::process::Command::new("git").arg("-C").arg(&created).args(["show", "main:pinstream.lock"]).output();
     assert!(String::from_utf8(lock.unwrap().stdout).unwrap().contains("python"));
