@@ -9,7 +9,7 @@ pub(super) mod state_ref;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use git2::{ObjectType, Oid, Repository, Signature, Time};
@@ -32,6 +32,7 @@ use super::{
 use crate::formats::path::FilePath;
 use crate::model::lock;
 use crate::model::settings::{Author, Sign, SigningKeyKind};
+use crate::system::lock;
 use state_ref::{StateFault, StateRefTip};
 
 /// The address of a remote, and what may be used to access it.
@@ -61,7 +62,7 @@ pub struct Remote {
     root: RepoPath,
     checkout: Option<PathBuf>,
     /// The branch of the pass and that of `HEAD`, which are never replaced or deleted.
-    protected: Vec<BranchName>,
+    protected: Arc<Mutex<Vec<BranchName>>>,
     local_state: LocalState,
     signing: SigningKeySource,
     /// The last signer: preparing one starts programs.
@@ -100,7 +101,7 @@ impl Remote {
             directory,
             root,
             checkout,
-            protected: Vec::new(),
+            protected: Arc::default(),
             local_state,
             signing,
             signer: None,
@@ -123,7 +124,7 @@ impl Remote {
     pub fn fetch_tips(&mut self, branch: Option<&str>) -> Result<RemoteTips, GitError> {
         let AdvertisedRefs { branch, tip, state, state_fault, default, branches } =
             self.tips(branch, FetchRequest::BranchAndState)?;
-        self.protected = default.iter().cloned().chain([branch.clone()]).collect();
+        *lock(&self.protected) = default.iter().cloned().chain([branch.clone()]).collect();
         self.state_fault = StateFault::next(self.state_fault.take(), state, state_fault);
         let state = StateRefTip { remote: state.map(|id| id.to_string()), local: self.local_state.tip()? };
         let named = |(name, tip): (BranchName, Oid)| (name.to_string(), CommitId(tip.to_string()));

@@ -1,8 +1,9 @@
 //! A remote whose local work has a time limit.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, TryLockError};
 
 use super::{Remote, RemoteSetup};
+use crate::git::branch::BranchName;
 use crate::git::{GitError, cache, deadline};
 use crate::system::lock;
 
@@ -11,6 +12,8 @@ pub struct RemoteHandle {
     setup: RemoteSetup,
     url: String,
     current: Mutex<Arc<Mutex<Remote>>>,
+    /// The branches that are never replaced; outlives an abandoned remote.
+    protected: Arc<Mutex<Vec<BranchName>>>,
 }
 
 impl RemoteHandle {
@@ -25,8 +28,8 @@ impl RemoteHandle {
             tracing::warn!("the Git cache did not respond within {} s; using a temporary one", setup.timeout.as_secs());
             open_temporary(&setup)
         })?;
-        let (url, current) = (remote.url().to_owned(), Mutex::new(Arc::new(Mutex::new(remote))));
-        Ok(Self { setup, url, current })
+        let (url, protected) = (remote.url().to_owned(), Arc::clone(&remote.protected));
+        Ok(Self { setup, url, current: Mutex::new(Arc::new(Mutex::new(remote))), protected })
     }
 
     /// Returns the address without credentials.
@@ -44,7 +47,13 @@ impl RemoteHandle {
     ) -> Result<T, GitError> {
         let (limit, work) = (self.setup.timeout, Arc::new(work));
         let mut current = lock(&self.current);
-        let slot = lock(&current).server.cache.slot_path().map(ToOwned::to_owned);
+        let overrun = || GitError::Machine(format!("local Git work did not finish within {} s", limit.as_secs()));
+        let slot = match current.try_lock() {
+            Ok(remote) => remote.server.cache.slot_path().map(ToOwned::to_owned),
+            Err(TryLockError::Poisoned(remote)) => remote.into_inner().server.cache.slot_path().map(ToOwned::to_owned),
+            // Abandoned work keeps its remote locked, perhaps forever.
+            Err(TryLockError::WouldBlock) => return Err(overrun()),
+        };
         let attempt = |remote: &Arc<Mutex<Remote>>| {
             let (remote, work) = (Arc::clone(remote), Arc::clone(&work));
             deadline::run(limit, move || work(&mut lock(&remote)))
@@ -59,10 +68,16 @@ impl RemoteHandle {
                 limit.as_secs()
             );
             // The abandoned thread keeps it locked. A disk that hangs may not let us remove it.
-            deadline::run(limit, move || cache::clear(&slot))?;
+            let cleared = deadline::run(limit, move || cache::clear(&slot));
+            if !matches!(cleared, Ok(Some(Ok(())))) {
+                tracing::warn!(
+                    "cannot remove that cache, so the next process may wait for it again; remove it yourself"
+                );
+            }
         }
-        *current = Arc::new(Mutex::new(open_temporary(&self.setup)?));
-        let overrun = || GitError::Machine(format!("local Git work did not finish within {} s", limit.as_secs()));
+        let mut fresh = open_temporary(&self.setup)?;
+        fresh.protected = Arc::clone(&self.protected);
+        *current = Arc::new(Mutex::new(fresh));
         attempt(&current)?.ok_or_else(overrun)?
     }
 }

@@ -15,6 +15,7 @@ use crate::git::repo_path::RepoPath;
 use crate::git::tree::ObjectStore;
 use crate::git::{CommitId, GitError, NewCommit, Push};
 use crate::model::settings::Author;
+use crate::system::lock;
 
 /// Maximum size of a commit, in bytes.
 const COMMIT_MAX: usize = 1 << 20;
@@ -94,7 +95,7 @@ impl Remote {
     /// Returns the ref of a proposal's branch; refuses the branches that are never replaced.
     fn proposal_branch(&self, name: &str) -> Result<String, GitError> {
         let branch = BranchName::parse(name)?;
-        match self.protected.contains(&branch) {
+        match lock(&self.protected).contains(&branch) {
             false => Ok(branch.reference()),
             true => Err(GitError::Branch { branch: name.to_owned() }),
         }
