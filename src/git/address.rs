@@ -193,6 +193,14 @@ impl RemoteAddress {
         self.port
     }
 
+    /// Returns the port, by default that of the scheme; none for a directory.
+    pub(super) fn port_or_default(&self) -> Option<u16> {
+        match &self.route {
+            RemoteRoute::Server(scheme) => Some(self.port.unwrap_or(scheme.facts().1)),
+            RemoteRoute::Directory(_) => None,
+        }
+    }
+
     /// Returns the server and the path; none unless this is an address over SSH.
     pub(super) fn ssh_target(&self) -> Option<SshTarget> {
         if self.route != RemoteRoute::Server(RemoteScheme::Ssh) {

@@ -8,15 +8,13 @@ use std::time::Duration;
 
 use git2::transport::Service;
 
-use super::failure::{EXCHANGE_FACTOR, FailureOutlook, FailureSlot, WireFailure};
+use super::failure::{FailureOutlook, FailureSlot, WireFailure};
 use super::packet::packet;
 use super::process::command_of;
 use crate::git::GitError;
 use crate::git::address::RemoteAddress;
 use crate::system::clock::Stopwatch;
-
-/// The port of git:// (IANA).
-const PORT: u16 = 9418;
+use crate::text::encoding::percent_decode;
 
 /// The server, and a repository of it.
 pub(super) struct DaemonRemote {
@@ -32,22 +30,22 @@ impl DaemonRemote {
     /// Prepares connections to `address`; connects to nothing.
     pub(super) fn new(address: &RemoteAddress, silence: Duration) -> Self {
         let (url, host) = (address.url().to_owned(), address.host().to_owned());
-        let path = url::Url::parse(&url).map(|url| url.path().to_owned()).unwrap_or_default();
-        Self { url, host, port: address.port().unwrap_or(PORT), path, silence }
+        let path = url::Url::parse(&url).ok().and_then(|url| percent_decode(url.path())).unwrap_or_default();
+        Self { url, host, port: address.port_or_default().unwrap_or_default(), path, silence }
     }
 
     /// Connects and requests `service`.
     pub(super) fn start(&self, service: Service, failure: FailureSlot) -> Result<DaemonStream, WireFailure> {
-        let failed = |error: &io::Error| self.failed(error);
-        let mut stream = self.connect().map_err(|error| failed(&error))?;
+        let failed = |error: io::Error| unreachable(&self.url, error.to_string());
+        let mut stream = self.connect().map_err(failed)?;
         let request = format!("git-{} {}\0host={}:{}\0", command_of(service), self.path, self.host, self.port);
-        stream.write_all(&packet(&request)).map_err(|error| failed(&error))?;
+        stream.write_all(&packet(&request)).map_err(failed)?;
         let (url, silence) = (self.url.clone(), self.silence);
         Ok(DaemonStream { stream, url, silence, watch: Stopwatch::start(), failure })
     }
 
     fn connect(&self) -> io::Result<TcpStream> {
-        let host = self.host.trim_start_matches('[').trim_end_matches(']');
+        let host = self.host.trim_matches(['[', ']']);
         let mut last = io::Error::from(io::ErrorKind::NotFound);
         for address in (host, self.port).to_socket_addrs()? {
             match TcpStream::connect_timeout(&address, self.silence) {
@@ -60,10 +58,6 @@ impl DaemonRemote {
             }
         }
         Err(last)
-    }
-
-    fn failed(&self, error: &io::Error) -> WireFailure {
-        unreachable(&self.url, error.to_string())
     }
 }
 
@@ -82,24 +76,16 @@ pub(super) struct DaemonStream {
 }
 
 impl DaemonStream {
-    /// Fails once the exchange has taken too long: a server may send signs of life forever.
     fn check_time(&self) -> io::Result<()> {
-        let limit = self.silence * EXCHANGE_FACTOR;
-        if self.watch.elapsed() <= limit {
-            return Ok(());
-        }
-        let reason = format!("the exchange took longer than {} s", limit.as_secs());
-        Err(self.failure.report(unreachable(&self.url, reason)))
+        let checked = WireFailure::check_time(&self.watch, &self.url, self.silence);
+        checked.map_err(|failure| self.failure.report(failure))
     }
 
     fn failed(&self, error: &io::Error) -> io::Error {
-        let reason = match error.kind() {
-            io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
-                format!("it did not answer within {} s", self.silence.as_secs())
-            }
-            _ => error.to_string(),
-        };
-        self.failure.report(unreachable(&self.url, reason))
+        self.failure.report(match error.kind() {
+            io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => WireFailure::silent(self.url.clone(), self.silence),
+            _ => unreachable(&self.url, error.to_string()),
+        })
     }
 }
 

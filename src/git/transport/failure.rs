@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::git::GitError;
+use crate::system::clock::Stopwatch;
 use crate::system::lock;
 
 /// The time limit of one exchange, as a multiple of the longest silence.
@@ -38,6 +39,24 @@ impl WireFailure {
     /// A failure that another attempt would not change.
     pub(in crate::git) fn lasting(error: GitError) -> Self {
         Self::new(error, FailureOutlook::Lasting)
+    }
+
+    /// The server at `url` was silent for too long.
+    pub(in crate::git) fn silent(url: String, silence: Duration) -> Self {
+        Self::lasting(GitError::Unreachable {
+            url,
+            reason: format!("it did not answer within {} s", silence.as_secs()),
+        })
+    }
+
+    /// Fails once an exchange has taken too long: a server may send signs of life forever.
+    pub(in crate::git) fn check_time(watch: &Stopwatch, url: &str, silence: Duration) -> Result<(), Self> {
+        let limit = silence * EXCHANGE_FACTOR;
+        if watch.elapsed() <= limit {
+            return Ok(());
+        }
+        let reason = format!("the exchange took longer than {} s", limit.as_secs());
+        Err(Self::lasting(GitError::Unreachable { url: url.to_owned(), reason }))
     }
 
     pub(in crate::git) fn is_transient(&self) -> bool {

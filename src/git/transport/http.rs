@@ -15,7 +15,8 @@ use tokio::sync::{mpsc, oneshot};
 use url::Url;
 
 use super::credential_use::{CredentialUse, Unsent};
-use super::failure::{EXCHANGE_FACTOR, FailureOutlook, FailureSlot, WireFailure};
+use super::failure::{FailureOutlook, FailureSlot, WireFailure};
+use super::packet::{FLUSH, LIST_MAX};
 use crate::git::GitError;
 use crate::git::address::RemoteAddress;
 use crate::git::credential::{GitCredentialSources, GitLogin, GitLogins};
@@ -32,8 +33,6 @@ use crate::system::thread;
 
 /// Servers choose the smart protocol by the beginning of this name.
 const AGENT: &str = concat!("git/2.0 (pinstream/", env!("CARGO_PKG_VERSION"), ")");
-/// The most bytes of a list of refs.
-const LIST_MAX: usize = 256 << 20;
 /// The most bytes of an error page that are read.
 const PAGE_MAX: usize = 4 << 10;
 /// Number of response chunks buffered for libgit2.
@@ -330,7 +329,7 @@ impl Endpoint {
         let read = self.client.read_body(&mut response, &self.origin, LIST_MAX);
         let read = tokio::time::timeout(self.silence.saturating_mul(4), read).await;
         let (bytes, _) = read.map_err(|_| self.silent())?.map_err(|error| self.transport(&error))?;
-        if !bytes.ends_with(b"0000") {
+        if !bytes.ends_with(FLUSH) {
             return Err(self.failed("the list of refs is incomplete".to_owned(), FailureOutlook::Transient));
         }
         Ok(ResponseBody { current: bytes.into(), rest: None })
@@ -395,8 +394,7 @@ impl Endpoint {
     }
 
     fn silent(&self) -> WireFailure {
-        let reason = format!("it did not answer within {} s", self.silence.as_secs());
-        self.failed(reason, FailureOutlook::Lasting)
+        WireFailure::silent(self.shown.clone(), self.silence)
     }
 
     /// Classifies a failure of the connection.
@@ -452,12 +450,9 @@ impl Write for HttpExchange {
 
 impl Read for HttpExchange {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let limit = self.http.0.silence * EXCHANGE_FACTOR;
-        if self.watch.elapsed() > limit {
-            // A server may send signs of life forever.
-            let reason = format!("the exchange took longer than {} s", limit.as_secs());
-            return Err(self.failure.report(self.http.0.failed(reason, FailureOutlook::Lasting)));
-        }
+        let endpoint = &self.http.0;
+        let checked = WireFailure::check_time(&self.watch, &endpoint.shown, endpoint.silence);
+        checked.map_err(|failure| self.failure.report(failure))?;
         let body = match &mut self.body {
             Some(body) => body,
             None => {

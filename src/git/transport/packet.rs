@@ -11,7 +11,7 @@ pub(super) const FLUSH: &[u8] = b"0000";
 /// The longest packet, with its length.
 const PACKET_MAX: usize = 65_520;
 /// The most bytes of a list of refs.
-const LIST_MAX: usize = 256 << 20;
+pub(super) const LIST_MAX: usize = 256 << 20;
 
 /// The refs of a server, and what it is capable of.
 #[derive(Debug, Default, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use git2::transport::Service;
 
-use super::failure::{EXCHANGE_FACTOR, FailureSlot, WireFailure};
+use super::failure::{FailureSlot, WireFailure};
 use super::local::LocalProgram;
 use super::ssh::SshProgram;
 use crate::git::GitError;
@@ -41,15 +41,14 @@ impl RemoteProgram {
             (ProgramError::Missing { .. }, Self::Local(_)) => "; install git, or use an `https` or `ssh` address",
             (ProgramError::Start { .. } | ProgramError::TimedOut { .. }, _) => "",
         };
-        self.unreachable(format!("{error}{help}"))
+        WireFailure::lasting(GitError::Unreachable { url: self.url(), reason: format!("{error}{help}") })
     }
 
-    fn unreachable(&self, reason: String) -> WireFailure {
-        let url = match self {
+    fn url(&self) -> String {
+        match self {
             Self::Ssh(ssh) => ssh.url(),
             Self::Local(local) => local.url(),
-        };
-        WireFailure::lasting(GitError::Unreachable { url, reason })
+        }
     }
 }
 
@@ -89,24 +88,18 @@ pub(super) struct ProgramStream {
 }
 
 impl ProgramStream {
-    /// Fails once the exchange has taken too long: a server may send signs of life forever.
     fn check_time(&mut self) -> io::Result<()> {
-        let limit = self.silence * EXCHANGE_FACTOR;
-        if self.watch.elapsed() <= limit {
-            return Ok(());
-        }
-        self.running = None;
-        let reason = format!("the exchange took longer than {} s", limit.as_secs());
-        Err(self.failure.report(self.kind.unreachable(reason)))
+        WireFailure::check_time(&self.watch, &self.kind.url(), self.silence).map_err(|failure| {
+            self.running = None;
+            self.failure.report(failure)
+        })
     }
 
     /// Reports why the program ended, or did not answer.
     fn failed(&mut self, error: &io::Error) -> io::Error {
         let Some(running) = self.running.take() else { return io::ErrorKind::BrokenPipe.into() };
         self.failure.report(match error.kind() {
-            io::ErrorKind::TimedOut => {
-                self.kind.unreachable(format!("it did not answer within {} s", self.silence.as_secs()))
-            }
+            io::ErrorKind::TimedOut => WireFailure::silent(self.kind.url(), self.silence),
             _ => self.kind.classify(&running.finish()),
         })
     }
