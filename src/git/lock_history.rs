@@ -7,6 +7,7 @@ use std::sync::Arc;
 use git2::{Commit, Oid, Repository};
 use jiff::Timestamp;
 
+use super::deadline;
 use super::error::shown;
 use super::repo_path::RepoPath;
 use super::tree::ObjectStore;
@@ -64,6 +65,8 @@ impl<'r> LockHistory<'r> {
         let Some(mut at) = walk.next.take() else { return Ok(None) };
         let mut lock = self.objects.lock_id(at, &self.root)?;
         loop {
+            // A long walk is no hang.
+            deadline::progress();
             let commit = self.objects.repository.find_commit(at)?;
             // In a shallow clone, the oldest commit names a parent that is missing.
             let parent = commit.parent_ids().next().filter(|parent| walk.left > 0 && self.objects.odb.exists(*parent));
@@ -156,6 +159,7 @@ pub(super) fn contains(repository: &Repository, tip: Oid, commit: Oid) -> Option
     if tip == commit {
         return Some(true);
     }
+    deadline::progress();
     // A commit that is missing here is not an ancestor of one whose history is complete.
     repository.find_commit(commit).map_or(Some(false), |_| repository.graph_descendant_of(tip, commit).ok())
 }

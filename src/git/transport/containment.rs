@@ -1,8 +1,8 @@
 //! Asks a server whether a branch contains a commit, without fetching history.
 //!
-//! The beginning of a fetch answers it (gitprotocol-pack(5), "Packfile Negotiation"): a client that names a shallow commit
-//! and asks for a deeper history is told that the commit is not shallow any more, if the history contains it. The exchange
-//! ends before any object is sent.
+//! The beginning of a fetch answers it (gitprotocol-pack(5), "Packfile Negotiation"): for a client with a shallow commit
+//! that asks for a deeper history, the server lists the commit (`unshallow`) if that history contains it. The exchange ends
+//! before any object is sent.
 
 use std::io::{self, Read};
 
@@ -32,14 +32,13 @@ enum Containment {
 impl ServerRemote {
     /// Returns whether the branch at `tip` contains `commit`; `None` if the server does not tell.
     pub(in crate::git) fn contains(&self, tip: Oid, commit: Oid) -> Option<bool> {
-        let find = |commit: Oid| {
-            let found = self.find_in_history(tip, commit);
-            found.inspect_err(|error| tracing::debug!(%error, "the server did not tell whether it has a commit")).ok()
-        };
-        match find(commit)? {
+        let found = self.find_in_history(tip, commit);
+        match found
+            .inspect_err(|error| tracing::debug!(%error, "the server did not tell whether it has a commit"))
+            .ok()?
+        {
             Containment::Contained => Some(true),
-            // Some servers ignore the question; one that answers it finds the tip itself.
-            Containment::Missing => (find(tip)? == Containment::Contained).then_some(false),
+            Containment::Missing => Some(false),
             Containment::Unknown => None,
         }
     }
@@ -57,26 +56,29 @@ impl ServerRemote {
         let request = [
             packet(&format!("want {tip} shallow\n")),
             packet(&format!("shallow {commit}\n")),
+            packet(&format!("shallow {tip}\n")),
             packet(&format!("deepen {DEPTH}\n")),
             FLUSH.to_vec(),
             FLUSH.to_vec(),
         ];
         stream.write_all(&request.concat())?;
         stream.flush()?;
-        read_boundary(&mut *stream, commit)
+        read_boundary(&mut *stream, tip, commit)
     }
 }
 
-/// Reads the boundary of a deepened history.
-fn read_boundary(stream: &mut (impl Read + ?Sized), commit: Oid) -> io::Result<Containment> {
-    let mut found = Containment::Missing;
+/// Reads the boundary of a deepened history. Some servers ignore the question; one that answers it finds the tip itself.
+fn read_boundary(stream: &mut (impl Read + ?Sized), tip: Oid, commit: Oid) -> io::Result<Containment> {
+    let (mut has_tip, mut is_complete) = (false, true);
     for _ in 0..LINES_MAX {
-        let Some(line) = read_packet(stream)? else { return Ok(found) };
+        let Some(line) = read_packet(stream)? else {
+            return Ok(if has_tip && is_complete { Containment::Missing } else { Containment::Unknown });
+        };
         let line = String::from_utf8_lossy(&line);
         match line.trim_end().split_once(' ') {
             Some(("unshallow", id)) if id == commit.to_string() => return Ok(Containment::Contained),
-            Some(("unshallow", _)) => {}
-            Some(("shallow", _)) => found = Containment::Unknown,
+            Some(("unshallow", id)) => has_tip |= id == tip.to_string(),
+            Some(("shallow", _)) => is_complete = false,
             _ => return Err(invalid(line.trim_end())),
         }
     }
@@ -89,18 +91,20 @@ mod tests {
 
     #[test]
     fn l20_only_a_complete_history_without_the_commit_has_lost_it() {
-        let (one, two) = ("1".repeat(40), "2".repeat(40));
+        let [tip, commit, other] = ["1", "2", "3"].map(|digit| digit.repeat(40));
         let read = |lines: &[String]| {
             let bytes: Vec<u8> = lines.iter().flat_map(|line| packet(line)).chain(FLUSH.iter().copied()).collect();
-            read_boundary(&mut &bytes[..], Oid::from_str(&one).unwrap()).ok()
+            read_boundary(&mut &bytes[..], Oid::from_str(&tip).unwrap(), Oid::from_str(&commit).unwrap()).ok()
         };
-        let (is_one, is_two) = (format!("unshallow {one}\n"), format!("unshallow {two}\n"));
-        let ends = format!("shallow {two}\n");
-        assert_eq!(read(&[ends.clone(), is_one]), Some(Containment::Contained));
-        assert_eq!(read(std::slice::from_ref(&is_two)), Some(Containment::Missing));
-        assert_eq!(read(&[]), Some(Containment::Missing));
-        assert_eq!(read(&[is_two, ends]), Some(Containment::Unknown));
+        let line = |word: &str, id: &str| format!("{word} {id}\n");
+        let (has_tip, ends) = (line("unshallow", &tip), line("shallow", &other));
+        assert_eq!(read(&[ends.clone(), line("unshallow", &commit)]), Some(Containment::Contained));
+        assert_eq!(read(&[line("unshallow", &commit), has_tip.clone()]), Some(Containment::Contained));
+        assert_eq!(read(std::slice::from_ref(&has_tip)), Some(Containment::Missing));
+        assert_eq!(read(&[has_tip, ends]), Some(Containment::Unknown));
+        assert_eq!(read(&[line("unshallow", &other)]), Some(Containment::Unknown));
+        assert_eq!(read(&[]), Some(Containment::Unknown));
         assert_eq!(read(&["ERR not our ref\n".to_owned()]), None);
-        assert!(read_boundary(&mut &b"00"[..], Oid::from_str(&one).unwrap()).is_err());
+        assert!(read_boundary(&mut &b"00"[..], Oid::ZERO_SHA1, Oid::ZERO_SHA1).is_err());
     }
 }
