@@ -24,6 +24,7 @@ mod remote;
 mod repo_path;
 pub mod sign;
 mod sparse;
+pub mod stalled;
 mod transport;
 mod tree;
 mod tree_entry;
@@ -61,7 +62,8 @@ pub struct RepoFile {
     pub executable: bool,
 }
 
-/// The result of a compare-and-swap.
+/// The result of a compare-and-swap that the server did not refuse. A refusal is [`GitError::Refused`], or
+/// [`GitError::Failed`] if the server failed: it ends the pass, because another attempt would get the same answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Push<T> {
     /// The remote confirmed it.

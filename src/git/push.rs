@@ -3,16 +3,12 @@
 use git2::Oid;
 
 use super::error::shown;
+use super::stalled::{LOCKED_MAX, STALLED_MAX};
 use super::transport::failure::{self, FailureOutlook};
 use super::transport::receive_pack::{PushCommand, PushError, PushReply};
-use super::transport::{CACHED_BRANCH, CACHED_STATE, Exchange, ServerRemote, StalledPushes, retries};
+use super::transport::{CACHED_BRANCH, CACHED_STATE, Exchange, ServerRemote, collide, retries};
 use super::{GitError, Push, deadline, pack};
 use crate::text::escape;
-
-/// Maximum number of consecutive pushes that fail without a change of the ref.
-const STALLED_MAX: u32 = 3;
-/// Maximum number if the server reports a locked ref: another push may be in progress, but a stale lock file looks alike.
-const LOCKED_MAX: u32 = 8;
 
 /// Maximum length of a refusal, in characters.
 const REASON_MAX: usize = 600;
@@ -70,7 +66,7 @@ impl ServerRemote {
         let landed = new.or(expected).unwrap_or(Oid::ZERO_SHA1);
         let outcome = self.outcome(reference, landed, result, &exchange)?;
         match (&outcome, said) {
-            (Push::Landed(_), _) => self.stalled = StalledPushes::default(),
+            (Push::Landed(_), _) => self.stalled.clear(reference),
             (Push::Moved, said) => {
                 self.explain(reference, expected, found)?;
                 let (most, message) = match said {
@@ -102,11 +98,7 @@ impl ServerRemote {
             let (url, reference) = (self.address.shown().to_owned(), reference.to_owned());
             Err(GitError::Refused { url, reference, reason })
         };
-        let blocks = |name: &&String| {
-            let below = |name: &str, top: &str| name.strip_prefix(top).is_some_and(|rest| rest.starts_with('/'));
-            below(reference, name) || below(name, reference)
-        };
-        if let Some(other) = refs.keys().find(blocks).filter(|_| expected.is_none()) {
+        if let Some(other) = refs.keys().find(|name| collide(reference, name)).filter(|_| expected.is_none()) {
             let other = shown(other.trim_start_matches("refs/heads/"));
             return refused(format!("branch `{other}` exists, so this branch cannot be created; rename or delete it"));
         }
@@ -127,12 +119,7 @@ impl ServerRemote {
         most: u32,
         message: &str,
     ) -> Result<(), GitError> {
-        let from = Some((reference.to_owned(), expected));
-        if self.stalled.from != from {
-            self.stalled = StalledPushes { from, times: 0 };
-        }
-        self.stalled.times += 1;
-        if self.stalled.times < most {
+        if self.stalled.may_repeat(reference, expected, most) {
             return Ok(());
         }
         let reason = format!("the ref did not change after {most} pushes: {}", shown(&self.without_secrets(message)));

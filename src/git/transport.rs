@@ -28,6 +28,7 @@ use super::cache::{FULL, GitCache};
 use super::credential::{GitCredentialSources, GitLogins};
 use super::error::{local, shown};
 use super::format;
+use super::stalled::StalledPushes;
 use super::{GitError, STATE_REF, deadline};
 use crate::http::HttpLimits;
 use crate::system::clock::Stopwatch;
@@ -54,14 +55,7 @@ pub(super) struct ServerRemote {
     pub(super) sources: GitCredentialSources,
     pub(super) timeout: Duration,
     wire: Arc<Wire>,
-    pub(super) stalled: StalledPushes,
-}
-
-/// Consecutive pushes that failed without a change of the ref.
-#[derive(Default)]
-pub(super) struct StalledPushes {
-    pub(super) from: Option<(String, Option<Oid>)>,
-    pub(super) times: u32,
+    pub(super) stalled: StalledPushes<Oid>,
 }
 
 /// The refs to fetch unless they are cached.
@@ -170,17 +164,20 @@ impl ServerRemote {
         branch: Option<&BranchName>,
         wanted: FetchRequest,
     ) -> Result<AdvertisedRefs, GitError> {
-        let has_requested_state = Cell::new(false);
+        let (has_requested_state, is_left_out) = (Cell::new(false), Cell::new(false));
         let fetched = self.read(|connection, exchange| {
             let tips = self.tips(connection.list()?, branch).map_err(ReadError::Final)?;
             let mut refspecs = Vec::new();
             if !self.cache.has(tips.tip) {
                 refspecs.push(format!("+{}:{CACHED_BRANCH}", tips.branch.reference()));
             }
-            has_requested_state.set(false);
-            if wanted == FetchRequest::BranchAndState && tips.state.is_some_and(|state| !self.cache.has(state)) {
-                refspecs.push(format!("+{STATE_REF}:{CACHED_STATE}"));
-                has_requested_state.set(true);
+            let is_state_missing = tips.state.is_some_and(|state| !self.cache.has(state));
+            if wanted == FetchRequest::BranchAndState && is_state_missing {
+                // An earlier attempt may have failed because of it.
+                is_left_out.set(has_requested_state.replace(true));
+                if !is_left_out.get() {
+                    refspecs.push(format!("+{STATE_REF}:{CACHED_STATE}"));
+                }
             }
             if !refspecs.is_empty() {
                 self.fetch(connection.remote(), &refspecs, exchange)?;
@@ -188,12 +185,19 @@ impl ServerRemote {
             Ok(tips)
         });
         let mut tips = match fetched {
-            Err(GitError::Unreachable { reason, .. }) if has_requested_state.get() => {
-                let tips = self.fetch_tips(branch, FetchRequest::Branch)?;
-                AdvertisedRefs { state_fault: Some(unsent(&reason)), ..tips }
+            Err(GitError::Unreachable { .. }) if has_requested_state.get() => {
+                is_left_out.set(true);
+                self.fetch_tips(branch, FetchRequest::Branch)?
             }
             fetched => fetched?,
         };
+        if let Some(state) = tips.state.filter(|_| is_left_out.get()) {
+            match self.fetch_commit(state) {
+                // Only a state that cannot be fetched by itself is at fault.
+                Err(GitError::Unreachable { reason, .. }) => tips.state_fault = Some(unsent(&reason)),
+                fetched => fetched?,
+            }
+        }
         if wanted == FetchRequest::BranchAndState && tips.state_fault.is_none() {
             tips.state_fault = tips.state.and_then(|state| self.cache.fault_of(state)).map(str::to_owned);
         }
@@ -224,7 +228,8 @@ impl ServerRemote {
         let others = heads.iter().filter_map(|head| Some((name_of(head.name())?, head.oid())));
         let branches = others.filter(|(name, _)| *name != branch).collect();
         let state = find(STATE_REF).map(git2::RemoteHead::oid);
-        let blocking = heads.iter().map(git2::RemoteHead::name).find(|name| state.is_none() && blocks_state(name));
+        let blocking =
+            heads.iter().map(git2::RemoteHead::name).find(|name| state.is_none() && collide(STATE_REF, name));
         let state_fault = blocking.map(|name| format!("the ref `{}` blocks its name", shown(name)));
         Ok(AdvertisedRefs { branch, tip, state, state_fault, default, branches })
     }
@@ -382,14 +387,15 @@ impl From<git2::Error> for ReadError {
 /// Returns whether a failure of an exchange concerns our own objects and files. The transports report their failures
 /// themselves; libgit2 reports the server's violations of the protocol as `Net`.
 fn is_local(error: &git2::Error) -> bool {
-    use ErrorClass::{Callback, Http, Net, Ssh, Ssl};
-    !matches!(error.class(), Net | Http | Ssh | Ssl | Callback)
+    use ErrorClass::{Callback, Http, Invalid, Net, Ssh, Ssl};
+    // `Invalid`: the server does not offer what was asked for, such as a commit by its id.
+    !matches!(error.class(), Net | Http | Ssh | Ssl | Callback | Invalid)
 }
 
-/// Returns whether a ref prevents the server from creating the state ref.
-pub(super) fn blocks_state(name: &str) -> bool {
+/// Returns whether two refs cannot exist together: the name of one is a directory of the other.
+pub(super) fn collide(one: &str, other: &str) -> bool {
     let is_below = |name: &str, top: &str| name.strip_prefix(top).is_some_and(|rest| rest.starts_with('/'));
-    is_below(STATE_REF, name) || is_below(name, STATE_REF)
+    is_below(one, other) || is_below(other, one)
 }
 
 /// Describes a ref that the server lists but cannot send, e.g. because it lacks objects.

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::{CommitText, Remote, commit, to_commit_id};
 use crate::git::local_state::LocalStateFile;
 use crate::git::repo_path::RepoPath;
-use crate::git::transport::{blocks_state, unsent};
+use crate::git::transport::{collide, unsent};
 use crate::git::tree::{ObjectStore, TreeLeaf};
 use crate::git::{CommitId, GitError, Push, RootFiles, STATE_REF};
 use crate::model::settings::Author;
@@ -188,7 +188,7 @@ impl Remote {
     pub fn state_ref(&mut self) -> Result<StateRefStatus, GitError> {
         let refs = self.guarded(|remote| remote.server.list())?;
         let tip = refs.get(STATE_REF).map(|tip| CommitId(tip.to_string()));
-        let blocking = refs.iter().filter(|(name, _)| blocks_state(name));
+        let blocking = refs.iter().filter(|(name, _)| collide(STATE_REF, name));
         let blocking: BTreeMap<_, _> = blocking.map(|(name, tip)| (name.clone(), CommitId(tip.to_string()))).collect();
         let read = |remote: &mut Self, tip: &CommitId| {
             let id = Oid::from_str(&tip.0)?;
