@@ -82,14 +82,14 @@ pub(super) fn at_question(inner: &mut Inner, repository: &Repository, machine: u
 }
 
 /// Checks the event that a hook is about to receive.
-pub(super) fn at_hook_start(inner: &mut Inner, hook: &str, event: &serde_json::Value) {
+pub(super) fn at_hook_start(inner: &mut Inner, process: u32, hook: &str, event: &serde_json::Value) {
     inner.runs += 1;
     let at = commit_of(event);
-    let on_branch: BTreeSet<usize> = inner.history().collect();
+    let is_on_branch = inner.history().any(|on| on == at) || inner.was_dropped_since(process, at);
     for one in changes_of(event) {
         let (tag, digest) = (&one.tag, &one.new);
         let landed = inner.commits[at].root.lock.pins.get(tag).is_some_and(|pin| pin.digest == *digest);
-        if !landed || !on_branch.contains(&at) {
+        if !landed || !is_on_branch {
             inner.break_(format!("I9: a hook receives {tag} at {digest}, which did not land"));
         }
         check_id(inner, hook, at, one);
@@ -189,7 +189,7 @@ pub(super) fn at_end(universe: &Shared, process: u32, result: &Result<Report, Pa
         if !is_complete || inner.at_tip().settings.publish.is_some() {
             return;
         }
-        let Some(tip) = &report.tip else { return };
+        let Some(tip) = report.tip.as_ref().filter(|tip| !inner.was_dropped_since(process, place(tip))) else { return };
         if let PassEnd::Landed(_) = &report.end
             && report.exit() == Exit::Success
         {
@@ -226,6 +226,7 @@ pub(super) fn at_end(universe: &Shared, process: u32, result: &Result<Report, Pa
         }
         if let PassEnd::Landed(commit) = &report.end
             && !inner.history().any(|at| at == place(commit))
+            && !inner.dropped.contains_key(&place(commit))
         {
             inner.break_("I18: success although the commit is not on the branch".to_owned());
         }
@@ -258,10 +259,17 @@ fn check_success(inner: &mut Inner, commit: usize) {
 }
 
 impl Inner {
+    /// Reports whether a force push removed `commit` from the branch after `process` began.
+    fn was_dropped_since(&self, process: u32, commit: usize) -> bool {
+        let begun = self.begun.get(&process).copied().unwrap_or_default();
+        self.dropped.get(&commit).is_some_and(|dropped| *dropped >= begun)
+    }
+
     /// Reports whether a person replaced `digest` as the pin of `id`.
     fn was_reverted(&self, id: &TagId, digest: &Digest) -> bool {
         let at = |commit: usize| self.commits[commit].root.lock.pins.get(id).map(|pin| &pin.digest);
-        self.history().any(|commit| {
+        // A decision of people counts although a force push removed the commit.
+        self.history().chain(self.dropped.keys().copied()).any(|commit| {
             let Commit { parent, by_person, .. } = &self.commits[commit];
             *by_person && at(commit) != Some(digest) && parent.is_some_and(|parent| at(parent) == Some(digest))
         })

@@ -76,6 +76,20 @@ pub(super) fn commit(universe: &Shared) {
     });
 }
 
+/// Resets the branch to an older commit, as `git push --force` does, with another commit on it.
+pub(super) fn force_push(universe: &Shared) {
+    universe.with(|inner| {
+        let back = inner.rng.usize(1..4);
+        let dropped: Vec<usize> = inner.history().take(back).collect();
+        let Some(parent) = dropped.last().and_then(|oldest| inner.commits[*oldest].parent) else { return };
+        inner.dropped.extend(dropped.into_iter().map(|commit| (commit, inner.step)));
+        let Commit { files, root, seen_at, .. } = &inner.commits[parent];
+        let (root, seen_at, mut files) = (Rc::clone(root), seen_at.clone(), (**files).clone());
+        files.insert("README".to_owned(), format!("{}", inner.step).into_bytes());
+        inner.push(Commit { parent: Some(parent), files: Rc::new(files), root, by_person: true, seen_at });
+    });
+}
+
 /// Restores an earlier digest by hand, as `git revert` does, with every follower.
 fn put_back(inner: &mut Inner, files: &mut RootFiles) {
     let root = inner.at_tip();

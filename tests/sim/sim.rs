@@ -11,6 +11,7 @@ mod people;
 mod registry;
 mod review;
 mod schedules;
+mod servers;
 mod shards;
 mod universe;
 mod world;
@@ -65,8 +66,9 @@ fn run(seed: u64, fault: Option<Fault>) -> Result<Outcome, String> {
 }
 
 fn run_in(universe: &Shared, fault: Option<Fault>) -> Result<Outcome, String> {
-    let mut reconcilers: Vec<Reconciler> =
-        (0..universe.rng(|rng| rng.u32(1..=3))).map(|machine| Reconciler::new(machine / 2)).collect();
+    let mut reconcilers: Vec<Reconciler> = (0..universe.rng(|rng| rng.u32(1..=3)))
+        .map(|number| Reconciler::new(servers::machine(universe, number)))
+        .collect();
     for _ in 0..STEPS {
         let which = universe.rng(|rng| rng.usize(..reconcilers.len()));
         match universe.rng(|rng| rng.u8(..100)) {
@@ -75,6 +77,7 @@ fn run_in(universe: &Shared, fault: Option<Fault>) -> Result<Outcome, String> {
             6..=8 => people::commit(universe),
             9 => jump(universe),
             10 => end_orphan(universe),
+            11..=13 if servers::misbehaves(universe) => {}
             _ => step(universe, &mut reconcilers[which], fault),
         }
         universe.broken()?;

@@ -16,6 +16,7 @@ use crate::model::state::{HookClaim, State};
 
 use super::registry::{self, SimRegistry};
 use super::review::Review;
+use super::servers::{GitServer, Pushes};
 use super::{Outcome, people};
 
 /// Steps that a process needs to see that a timer fired, and to write the state.
@@ -132,6 +133,15 @@ pub(super) struct Inner {
     /// Processes whose remote failed.
     pub(super) cut_off: BTreeSet<u32>,
     pub(super) stuck: Option<Stuck>,
+    pub(super) server: GitServer,
+    /// Set while the server refuses pushes, or lies about them.
+    pub(super) is_server_bad: bool,
+    /// By process, ref and expected commit.
+    pub(super) pushes: BTreeMap<(u32, &'static str, Option<usize>), Pushes>,
+    /// Step at which a force push removed a commit from the branch.
+    pub(super) dropped: BTreeMap<usize, u64>,
+    /// Step at which each process began.
+    pub(super) begun: BTreeMap<u32, u64>,
     /// Reports of the passes, if they are recorded.
     pub(super) reports: Option<Vec<String>>,
     /// Digests whose bytes were fetched and hashed.
@@ -204,6 +214,11 @@ impl Universe {
                 overtaken: BTreeSet::new(),
                 cut_off: BTreeSet::new(),
                 stuck: None,
+                server: GitServer::Honest,
+                is_server_bad: false,
+                pushes: BTreeMap::new(),
+                dropped: BTreeMap::new(),
+                begun: BTreeMap::new(),
                 reports: None,
                 hashed: BTreeSet::new(),
                 observed: BTreeMap::new(),
@@ -268,6 +283,7 @@ impl Universe {
         self.with(|inner| {
             inner.processes += 1;
             inner.alive.insert(inner.processes);
+            inner.begun.insert(inner.processes, inner.step);
             inner.processes
         })
     }
@@ -288,6 +304,7 @@ impl Universe {
     pub(super) fn calm(&self) {
         self.with(|inner| {
             inner.calm = true;
+            inner.is_server_bad = false;
             inner.registry.calm();
         });
     }

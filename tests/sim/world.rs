@@ -1,25 +1,22 @@
 //! The simulator's `World`: every call can be interleaved with all others before and after its effect, its answer can
 //! be lost, and one fault can be planted in it.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::poll_fn;
-use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
 
 use crate::effects::{
-    Clock as _, Forge, ForgeProposal, Git, HistoryFacts, HistoryQuery, Hooks, NewCommit, ProposalDraft, ProposeResult,
-    RefUpdate, Registries, RemoteTips,
+    Clock as _, Forge, ForgeProposal, Git, HistoryFacts, HistoryQuery, Hooks, ProposalDraft, ProposeResult, RefUpdate,
+    Registries, RemoteTips,
 };
 use crate::forge::ForgeError;
 use crate::formats::path::FilePath;
+use crate::git::stalled::StalledPushes;
 use crate::git::{CommitId, GitError, ProposalBranch, Push, RepoFile, RootFiles, TipLock};
 use crate::hook::{HookExit, HookResult, HookRun};
 use crate::model::image::{Digest, ImageRef, Repository, TagName};
-use crate::model::lock::diff::changes;
-use crate::model::lock::encode::encode;
-use crate::model::root::Root;
 use crate::model::settings::publish::Publish;
 use crate::model::settings::remote::RemoteSettings;
 use crate::model::settings::{Settings, Sign};
@@ -30,9 +27,10 @@ use crate::registry::{FailureKind, ResolveError};
 use super::invariants;
 use super::registry::is_tagged;
 use super::review;
-use super::universe::{Commit, Inner, Orphan, Shared, Stuck, id, place};
+use super::universe::{Inner, Orphan, Shared, id, place};
 
 mod clock;
+mod push;
 
 /// A bug of a peer, built in on purpose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,6 +61,14 @@ pub(super) enum Fault {
     ForcedDraft,
     /// Pins of the repositories of other shards are dropped.
     OthersDropped,
+    /// A push is repeated although the server refused it.
+    RefusalRetried,
+    /// A state ref that the server hides counts as missing.
+    HiddenIgnored,
+    /// Changes that a force push removed count as reverted by people.
+    LossIgnored,
+    /// Pushes are repeated although the branch does not change.
+    StallIgnored,
 }
 
 impl Fault {
@@ -94,12 +100,14 @@ pub(super) struct SimWorld {
     started: Duration,
     /// For [`Fault::BranchBeforeState`]: the tip that was read the last time.
     earlier_tip: Cell<Option<usize>>,
+    stalled: RefCell<StalledPushes<usize>>,
 }
 
 impl SimWorld {
     pub(super) fn new(universe: Shared, process: u32, machine: u32, fault: Option<Fault>) -> Self {
         let started = universe.with(|inner| inner.elapsed);
-        Self { universe, process, machine, fault, started, earlier_tip: Cell::new(None) }
+        let (earlier_tip, stalled) = (Cell::new(None), RefCell::default());
+        Self { universe, process, machine, fault, started, earlier_tip, stalled }
     }
 
     fn has(&self, fault: Fault) -> bool {
@@ -129,108 +137,13 @@ impl SimWorld {
         }
         Ok(self.act(effect).await)
     }
-
-    fn commit(&self, inner: &mut Inner, parent: usize, change: &NewCommit) -> CommitId {
-        let dropped = self.has(Fault::OthersDropped).then(|| {
-            let mut lock = crate::model::lock::history::LockVersion::new(change.lock.as_bytes()).read().unwrap();
-            lock.pins.retain(|_, pin| inner.asked_by.get(pin.image.repository()) == Some(&self.machine));
-            NewCommit { lock: encode(&lock), ..change.clone() }
-        });
-        let change = dropped.as_ref().unwrap_or(change);
-        let mut files = (*inner.commits[parent].files).clone();
-        files.insert(crate::model::lock::FILE_NAME.to_owned(), change.lock.clone().into_bytes());
-        files.extend(change.files.clone());
-        let root = Root::read(&files).unwrap();
-        let mut seen_at = inner.commits[parent].seen_at.clone();
-        for one in changes(&inner.commits[parent].root.lock, &root.lock) {
-            let seen = inner.observed.get(&(self.process, one.image.to_string()));
-            match seen {
-                Some((at, _)) if one.after().is_some() => seen_at.insert(one.tag.clone(), *at),
-                _ => seen_at.remove(&one.tag),
-            };
-        }
-        let commit =
-            Commit { parent: Some(parent), files: Rc::new(files), root: Rc::new(root), by_person: false, seen_at };
-        invariants::at_landing(inner, &commit, change);
-        id(inner.push(commit))
-    }
-}
-
-impl SimWorld {
-    async fn land(&self, change: &NewCommit) -> Result<Push<CommitId>, GitError> {
-        self.give_way().await;
-        let answer = self.universe.with(|inner| {
-            let parent = place(&change.parent);
-            if inner.stuck == Some(Stuck::Branch) {
-                return Push::Moved;
-            }
-            if inner.mishap(6) {
-                inner.lost += 1;
-                if inner.rng.bool() && inner.tip == parent {
-                    self.commit(inner, parent, change);
-                }
-                return Push::Unknown("the answer was lost".to_owned());
-            }
-            if inner.tip != parent {
-                inner.rejected += 1;
-                return match self.fault {
-                    Some(Fault::ForcedPush) => Push::Landed(self.commit(inner, parent, change)),
-                    Some(Fault::BlindRebase) => Push::Landed(self.commit(inner, inner.tip, change)),
-                    _ => Push::Moved,
-                };
-            }
-            Push::Landed(self.commit(inner, parent, change))
-        });
-        self.give_way().await;
-        Ok(match answer {
-            Push::Unknown(_) if self.has(Fault::UnknownIgnored) => {
-                self.universe.with(|inner| {
-                    // The process assumes a commit that is nowhere on the branch.
-                    let tip = inner.tip;
-                    let commit = self.commit(inner, place(&change.parent), change);
-                    inner.tip = tip;
-                    Push::Landed(commit)
-                })
-            }
-            answer => answer,
-        })
-    }
-
-    async fn write_state(&self, expected: Option<&CommitId>, state: &State) -> Result<Push<CommitId>, GitError> {
-        let expected = expected.map(place);
-        let forced = self.has(Fault::ForcedState);
-        let push = |inner: &mut Inner| {
-            let lost = inner.mishap(5);
-            inner.lost += usize::from(lost);
-            if lost && inner.rng.bool() {
-                return Push::Unknown("the answer was lost".to_owned());
-            }
-            let stuck = matches!(inner.stuck, Some(Stuck::StateAfter(times)) if inner.states.len() >= times);
-            if inner.state_tip != expected && !forced || stuck {
-                return Push::Moved;
-            }
-            invariants::at_state(inner, state, self.machine);
-            for (hook, lock) in &state.seen {
-                let told = inner.deliveries.len();
-                inner.adopted.entry(hook.clone()).or_insert_with(|| (lock.clone(), told));
-            }
-            inner.adopted.retain(|hook, _| state.seen.contains_key(hook));
-            inner.states.push((inner.state_tip, state.clone()));
-            inner.state_tip = Some(inner.states.len() - 1);
-            if lost {
-                Push::Unknown("the answer was lost".to_owned())
-            } else {
-                Push::Landed(id(inner.states.len() - 1))
-            }
-        };
-        self.ask(push).await
-    }
 }
 
 impl Git for SimWorld {
     async fn tips(&self, _: Option<&str>) -> Result<RemoteTips, GitError> {
         let tip = self.ask(|inner| inner.tip).await?;
         let (state, branches) = self.ask(|inner| (inner.state_tip, inner.review.tips())).await?;
+        let state = state.filter(|_| !self.has(Fault::HiddenIgnored));
         let earlier = self.earlier_tip.replace(Some(tip)).unwrap_or(tip);
         let tip = if self.has(Fault::BranchBeforeState) { earlier } else { tip };
         Ok(RemoteTips { branch: "main".to_owned(), tip: id(tip), state: state.map(id), default: None, branches })
@@ -262,7 +175,8 @@ impl Git for SimWorld {
             let contains = |commit: &CommitId| history.contains(&place(commit));
             query.landed.iter().filter(|commit| !contains(commit)).cloned().collect()
         };
-        Ok(HistoryFacts { reverted: None, lost: self.ask(is_lost).await? })
+        let lost = self.ask(is_lost).await?;
+        Ok(HistoryFacts { reverted: None, lost: if self.has(Fault::LossIgnored) { BTreeSet::new() } else { lost } })
     }
 
     async fn proposal_branches(
@@ -397,7 +311,7 @@ impl Hooks for SimWorld {
             self.act(mark).await;
         }
         self.give_way().await;
-        self.universe.with(|inner| invariants::at_hook_start(inner, &run.name, &event));
+        self.universe.with(|inner| invariants::at_hook_start(inner, self.process, &run.name, &event));
         let mut running = Running {
             universe: &self.universe,
             left: self.universe.with(|inner| {
@@ -429,6 +343,8 @@ impl Hooks for SimWorld {
             HookExit::Success
         });
         running.left = None;
+        // There is a result to write, whatever became of the renewals.
+        self.universe.with(|inner| inner.pushes.retain(|(process, ..), _| *process != self.process));
         self.give_way().await;
         HookResult { exit, output: String::new() }
     }
