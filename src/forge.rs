@@ -65,8 +65,6 @@ pub enum ForgeAction {
 pub struct ForgeApi {
     kind: ForgeKind,
     client: ForgeClient,
-    /// Desired options of all proposals.
-    options: ProposalOptions,
     /// Labels and reviewers that the forge refused, which are not requested again.
     refused: Mutex<ProposalOptions>,
 }
@@ -111,7 +109,6 @@ impl ForgeApi {
     pub fn new(publish: &Publish) -> ForgeResult<Self> {
         let kind = publish.repository.forge;
         let instance = instance::find(&publish.repository, protocol(kind), &environment::var)?;
-        let options = ProposalOptions::from(publish);
         let api = ApiClient::new(instance, publish, Proxies::from_environment())?;
         let client = match kind {
             ForgeKind::GitHub => ForgeClient::GitHub(GitHub { api, cache: Mutex::default() }),
@@ -120,7 +117,12 @@ impl ForgeApi {
             ForgeKind::Bitbucket => ForgeClient::Bitbucket(Bitbucket { api }),
             ForgeKind::Azure => ForgeClient::Azure(Azure { api, creators: Mutex::default() }),
         };
-        Ok(Self { kind, client, options, refused: Mutex::default() })
+        Ok(Self { kind, client, refused: Mutex::default() })
+    }
+
+    /// Returns the desired options of all proposals.
+    fn options(&self) -> &ProposalOptions {
+        dispatch!(self, client => &client.api.options)
     }
 
     /// Finds one proposal into `base` per branch, whatever its state: the open one, else the newest.
@@ -159,7 +161,7 @@ impl ForgeApi {
     /// Opens a proposal, with its options if the forge accepts them at creation. If the answer was lost, looks for the
     /// proposal before it creates it again.
     async fn open(&self, draft: &ProposalDraft) -> ForgeResult<ProposeResult> {
-        let mut options = self.options.without(&lock(&self.refused));
+        let mut options = self.options().without(&lock(&self.refused));
         let mut pauses = dispatch!(self, client => client.api.pauses());
         let created = |proposal| Ok(ProposeResult { action: ForgeAction::Created, proposal, notes: Vec::new() });
         loop {
@@ -188,7 +190,7 @@ impl ForgeApi {
     /// Requests the options that an open proposal lacks: all at once, and each alone of those that the forge refused.
     /// Returns a note for each that it refused.
     async fn request_options(&self, proposal: &ForgeProposal, draft: &ProposalDraft) -> Vec<String> {
-        let mut missing = self.options.without(&proposal.options).without(&lock(&self.refused));
+        let mut missing = self.options().without(&proposal.options).without(&lock(&self.refused));
         missing.auto_merge &= !proposal.is_draft;
         let mut notes = Vec::new();
         let mut queue = vec![missing];

@@ -115,8 +115,7 @@ impl Azure {
         if !options.labels.is_empty() {
             body["labels"] = options.labels.iter().map(|name| json!({"name": name})).collect();
         }
-        let reply = self.api.ask(ApiCall::add(self.api.proposals(&[]), &body)).await?;
-        let answer = self.api.created(reply, options)?;
+        let answer = self.api.create(&body, options).await?;
         let mut proposal = self.parse(&answer)?;
         // The next list shows whether they were set.
         proposal.options.labels.clone_from(&options.labels);
@@ -133,26 +132,21 @@ impl Azure {
         let mut outcome = OptionsReply::default();
         for one in options.each() {
             let url = |rest: &[&str]| self.api.proposal(proposal, rest);
-            let (event, method, url, body) = match (one.labels.first(), one.users.first()) {
-                (Some(label), _) => ("was not set", Method::POST, url(&["labels"]), json!({"name": label})),
-                (None, Some(id)) => {
-                    ("was not requested", Method::PUT, url(&["reviewers", id]), json!({"id": id, "vote": 0}))
-                }
+            let (method, url, body) = match (one.labels.first(), one.users.first()) {
+                (Some(label), _) => (Method::POST, url(&["labels"]), json!({"name": label})),
+                (None, Some(id)) => (Method::PUT, url(&["reviewers", id]), json!({"id": id, "vote": 0})),
                 (None, None) => match lock(&self.creators).get(&proposal.number) {
                     Some(creator) => {
                         let body = json!({"autoCompleteSetBy": {"id": creator}});
-                        ("was not enabled", Method::PATCH, url(&[]), body)
+                        (Method::PATCH, url(&[]), body)
                     }
                     None => {
-                        outcome.refuse(one, "was not enabled: the answer does not name the creator");
+                        outcome.refuse(one, "the answer does not name the creator");
                         continue;
                     }
                 },
             };
-            let reply = self.api.ask(ApiCall::set(method, url, &body)).await?;
-            if let Some(reason) = self.api.refusal(event, &reply) {
-                outcome.refuse(one, reason);
-            }
+            outcome.refused.extend(self.api.request(one, ApiCall::set(method, url, &body)).await?);
         }
         Ok(outcome)
     }
@@ -187,13 +181,9 @@ impl Azure {
         let descriptor = item["closedBy"]["descriptor"].as_str().unwrap_or_default();
         let is_by_bot = descriptor.starts_with("svc.") || descriptor.starts_with("aadsp.");
         let closure = protocol::closure(is_by_bot, &item["creationDate"], &item["closedDate"]);
-        let names = |list: &str, key: &str| {
-            let all = item[list].as_array().into_iter().flatten();
-            all.filter_map(|one| one[key].as_str().map(str::to_owned)).collect()
-        };
         let options = ProposalOptions {
-            labels: names("labels", "name"),
-            users: names("reviewers", "id"),
+            labels: protocol::names(&item["labels"], "name"),
+            users: protocol::names(&item["reviewers"], "id"),
             teams: Vec::new(),
             auto_merge: !item["autoCompleteSetBy"].is_null(),
         };

@@ -102,8 +102,7 @@ impl Bitbucket {
         if !reviewers.is_empty() {
             body["reviewers"] = json!(reviewers);
         }
-        let reply = self.api.ask(ApiCall::add(self.api.proposals(&[]), &body)).await?;
-        let answer = self.api.created(reply, options)?;
+        let answer = self.api.create(&body, options).await?;
         Ok(self.parse(&answer)?)
     }
 
@@ -119,10 +118,8 @@ impl Bitbucket {
         let added = options.users.iter().map(|name| account(name));
         let all: Vec<Value> = reviewers(&now).chain(added).collect();
         let body = json!({"title": draft.title, "description": hide(&draft.body), "reviewers": all});
-        let reply = self.api.ask(ApiCall::set(Method::PUT, self.api.proposal(proposal, &[]), &body)).await?;
-        if let Some(reason) = self.api.refusal("was not requested", &reply) {
-            outcome.refuse(options.reviewers_only(), reason);
-        }
+        let call = ApiCall::set(Method::PUT, self.api.proposal(proposal, &[]), &body);
+        outcome.refused.extend(self.api.request(options.reviewers_only(), call).await?);
         Ok(outcome)
     }
 

@@ -100,8 +100,7 @@ impl Gitea {
             body["reviewers"] = json!(options.users);
             body["team_reviewers"] = json!(options.teams);
         }
-        let reply = self.api.ask(ApiCall::add(self.api.proposals(&[]), &body)).await?;
-        let answer = self.api.created(reply, options)?;
+        let answer = self.api.create(&body, options).await?;
         Ok(self.parse(&answer)?)
     }
 
@@ -115,15 +114,13 @@ impl Gitea {
         let mut outcome = OptionsReply::default();
         match self.label_ids(&options.labels).await {
             Ok(ids) => outcome.refused.extend(self.set_labels(proposal, options, ids).await?.refused),
-            Err(error) => outcome.refuse(options.labels_only(), format!("was not set: {error}")),
+            Err(error) => outcome.refuse(options.labels_only(), error.to_string()),
         }
         if options.has_reviewers() {
             let body = json!({"reviewers": options.users, "team_reviewers": options.teams});
             let url = self.api.proposal(proposal, &["requested_reviewers"]);
-            let reply = self.api.ask(ApiCall::set(Method::POST, url, &body)).await?;
-            if let Some(reason) = self.api.refusal("was not requested", &reply) {
-                outcome.refuse(options.reviewers_only(), reason);
-            }
+            let call = ApiCall::set(Method::POST, url, &body);
+            outcome.refused.extend(self.api.request(options.reviewers_only(), call).await?);
         }
         if options.auto_merge {
             let style = lock(&self.cache).merge_style.clone().unwrap_or_else(|| "merge".to_owned());
@@ -132,9 +129,8 @@ impl Gitea {
             let reply = self.api.ask(ApiCall::set(Method::POST, url, &body)).await?;
             // It was enabled by an earlier request.
             let is_enabled = reply.status == StatusCode::CONFLICT && self.api.said(&reply.body).contains("already");
-            if let Some(reason) = self.api.refusal("was not enabled", &reply).filter(|_| !is_enabled) {
-                let auto_merge = ProposalOptions { auto_merge: true, ..ProposalOptions::default() };
-                outcome.refuse(auto_merge, format!("{reason}; the next pass requests it again"));
+            if let Some(reason) = self.api.refusal(&reply).filter(|_| !is_enabled) {
+                outcome.refuse(options.auto_merge_only(), reason);
             }
         }
         Ok(outcome)
@@ -152,16 +148,15 @@ impl Gitea {
             options.labels.iter().cloned().partition(|name| self.has_label(name));
         for name in unknown {
             let unknown = ProposalOptions { labels: vec![name], ..ProposalOptions::default() };
-            outcome.refuse(unknown, "does not exist in the repository; create it");
+            outcome.refuse(unknown, "it does not exist in the repository; create it");
         }
         if ids.is_empty() {
             return Ok(outcome);
         }
         let url = self.api.url(&["issues", &proposal.number.to_string(), "labels"], &[]);
-        let reply = self.api.ask(ApiCall::set(Method::POST, url, &json!({"labels": ids}))).await?;
-        if let Some(reason) = self.api.refusal("was not set", &reply) {
-            outcome.refuse(ProposalOptions { labels: known, ..ProposalOptions::default() }, reason);
-        }
+        let known = ProposalOptions { labels: known, ..ProposalOptions::default() };
+        let body = json!({"labels": ids});
+        outcome.refused.extend(self.api.request(known, ApiCall::set(Method::POST, url, &body)).await?);
         Ok(outcome)
     }
 
@@ -275,14 +270,10 @@ fn proposal(item: &Value) -> Option<ForgeProposal> {
 
 /// Reads the options of a pull request. Reviewers who have reviewed are listed too.
 fn applied(item: &Value) -> ProposalOptions {
-    let names = |list: &str, key: &str| {
-        let all = item[list].as_array().into_iter().flatten();
-        all.filter_map(|one| one[key].as_str().map(str::to_owned)).collect()
-    };
     ProposalOptions {
-        labels: names("labels", "name"),
-        users: names("requested_reviewers", "login"),
-        teams: names("requested_reviewers_teams", "name"),
+        labels: protocol::names(&item["labels"], "name"),
+        users: protocol::names(&item["requested_reviewers"], "login"),
+        teams: protocol::names(&item["requested_reviewers_teams"], "name"),
         auto_merge: false,
     }
 }

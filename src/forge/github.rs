@@ -82,8 +82,7 @@ impl GitHub {
         let ProposalDraft { branch, base, title, body, .. } = draft;
         let is_draft = self.api.is_draft;
         let request = json!({"title": title, "head": branch, "base": base, "body": body, "draft": is_draft});
-        let reply = self.api.ask(ApiCall::add(self.api.proposals(&[]), &request)).await?;
-        let answer = self.api.created(reply, &ProposalOptions::default())?;
+        let answer = self.api.create(&request, &ProposalOptions::default()).await?;
         let number = answer["number"].as_u64().ok_or_else(|| self.api.unreadable("a pull request"))?;
         if let Some(id) = answer["node_id"].as_str() {
             lock(&self.cache).pulls.insert(number, id.to_owned());

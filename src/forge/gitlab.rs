@@ -36,6 +36,8 @@ pub(super) const PROTOCOL: ForgeProtocol = ForgeProtocol {
 const PAGE: usize = 100;
 /// Prefix of the titles of drafts.
 const DRAFT: &str = "Draft: ";
+/// The cause if GitLab accepts a request without effect.
+const IGNORED: &str = "GitLab ignored it; the user may lack access, or the plan may allow only one reviewer";
 
 /// A project on GitLab.
 pub(super) struct GitLab {
@@ -87,8 +89,7 @@ impl GitLab {
         if !reviewers.is_empty() {
             body["reviewer_ids"] = json!(reviewers);
         }
-        let reply = self.api.ask(ApiCall::add(self.api.proposals(&[]), &body)).await?;
-        let answer = self.api.created(reply, options)?;
+        let answer = self.api.create(&body, options).await?;
         Ok(self.parse(&answer)?)
     }
 
@@ -102,25 +103,20 @@ impl GitLab {
         let mut outcome = OptionsReply::default();
         if !options.labels.is_empty() {
             let body = json!({"add_labels": options.labels.join(",")});
-            let reply = self.api.ask(ApiCall::set(Method::PUT, self.api.proposal(proposal, &[]), &body)).await?;
-            if let Some(reason) = self.api.refusal("was not set", &reply) {
-                outcome.refuse(options.labels_only(), reason);
-            }
+            let call = ApiCall::set(Method::PUT, self.api.proposal(proposal, &[]), &body);
+            outcome.refused.extend(self.api.request(options.labels_only(), call).await?);
         }
         if options.has_reviewers() {
             match self.user_ids(&options.users).await {
                 Ok(new) => outcome.refused.extend(self.request_reviewers(proposal, options, new).await?.refused),
-                Err(error) => outcome.refuse(options.reviewers_only(), format!("was not requested: {error}")),
+                Err(error) => outcome.refuse(options.reviewers_only(), error.to_string()),
             }
         }
         if options.auto_merge {
             // The second name is that of versions before 17.11.
             let body = json!({"auto_merge": true, "merge_when_pipeline_succeeds": true, "sha": draft.head.0});
-            let reply = self.api.ask(ApiCall::set(Method::PUT, self.api.proposal(proposal, &["merge"]), &body)).await?;
-            if let Some(reason) = self.api.refusal("was not enabled", &reply) {
-                let auto_merge = ProposalOptions { auto_merge: true, ..ProposalOptions::default() };
-                outcome.refuse(auto_merge, format!("{reason}; the next pass requests it again"));
-            }
+            let call = ApiCall::set(Method::PUT, self.api.proposal(proposal, &["merge"]), &body);
+            outcome.refused.extend(self.api.request(options.auto_merge_only(), call).await?);
         }
         Ok(outcome)
     }
@@ -137,7 +133,7 @@ impl GitLab {
             options.users.iter().cloned().partition(|name| self.is_known(name));
         for name in unknown {
             let unknown = ProposalOptions { users: vec![name], ..ProposalOptions::default() };
-            outcome.refuse(unknown, "was not requested: GitLab has no user of this name");
+            outcome.refuse(unknown, "GitLab has no user of this name");
         }
         if new.is_empty() {
             return Ok(outcome);
@@ -147,8 +143,11 @@ impl GitLab {
         let reply = self.api.ask(ApiCall::set(Method::PUT, self.api.proposal(proposal, &[]), &body)).await?;
         // With some plans, GitLab keeps one reviewer and answers as if it had accepted all.
         let ignored = ProposalOptions { users: known, ..ProposalOptions::default() }.without(&applied(&reply.body));
-        let reason = self.api.refusal("was not requested", &reply);
-        outcome.refuse(ignored, reason.unwrap_or_else(|| "was not requested: GitLab ignored it; the user may lack access, or the plan may allow only one reviewer".to_owned()));
+        let reason = self.api.refusal(&reply).unwrap_or_else(|| IGNORED.to_owned());
+        // Requested one by one, each would replace the others.
+        for one in ignored.each() {
+            outcome.refuse(one, reason.clone());
+        }
         Ok(outcome)
     }
 
@@ -224,10 +223,10 @@ fn proposal(item: &Value) -> Option<ForgeProposal> {
 
 /// Reads the options of a merge request.
 fn applied(item: &Value) -> ProposalOptions {
-    let all = |key: &str| item[key].as_array().into_iter().flatten();
+    let labels = item["labels"].as_array().into_iter().flatten();
     ProposalOptions {
-        labels: all("labels").filter_map(|label| label.as_str().map(str::to_owned)).collect(),
-        users: all("reviewers").filter_map(|user| user["username"].as_str().map(str::to_owned)).collect(),
+        labels: labels.filter_map(|label| label.as_str().map(str::to_owned)).collect(),
+        users: protocol::names(&item["reviewers"], "username"),
         teams: Vec::new(),
         auto_merge: item["merge_when_pipeline_succeeds"] == true,
     }

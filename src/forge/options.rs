@@ -14,7 +14,7 @@ pub(super) struct OptionsReply {
 #[derive(Debug)]
 pub(super) struct RefusedOptions {
     pub(super) options: ProposalOptions,
-    /// The event and its cause, to follow the name of an option.
+    /// The cause.
     pub(super) reason: String,
 }
 
@@ -30,14 +30,12 @@ impl OptionsReply {
 impl RefusedOptions {
     /// Describes the refusal of one option of the proposal `number`.
     pub(super) fn note(&self, number: u64) -> String {
-        let reason = &self.reason;
-        match &self.options {
-            ProposalOptions { labels, .. } if !labels.is_empty() => format!("label `{}` {reason}", labels.join("`, `")),
-            ProposalOptions { users, .. } if !users.is_empty() => format!("reviewer `{}` {reason}", users.join("`, `")),
-            ProposalOptions { teams, .. } if !teams.is_empty() => {
-                format!("reviewer `team:{}` {reason}", teams.join("`, `team:"))
-            }
-            _ => format!("auto-merge of #{number} {reason}"),
+        let Self { options, reason } = self;
+        match (options.labels.first(), options.users.first(), options.teams.first()) {
+            (Some(label), ..) => format!("label `{label}` was not set: {reason}"),
+            (_, Some(user), _) => format!("reviewer `{user}` was not requested: {reason}"),
+            (.., Some(team)) => format!("reviewer `team:{team}` was not requested: {reason}"),
+            _ => format!("auto-merge of #{number} was not enabled: {reason}; the next pass requests it again"),
         }
     }
 }

@@ -126,6 +126,12 @@ pub(super) fn below(web: &Url, path: &str) -> Url {
     url
 }
 
+/// Reads the texts under `key` of the items of a list.
+pub(super) fn names(list: &Value, key: &str) -> Vec<String> {
+    let all = list.as_array().into_iter().flatten();
+    all.filter_map(|one| one[key].as_str().map(str::to_owned)).collect()
+}
+
 /// Returns an HTTPS URL on `host`.
 pub(super) fn on_host(host: &str, path: &str, web: &Url) -> Url {
     let mut url = web.clone();

@@ -13,6 +13,7 @@ use url::Url;
 
 use super::error::{ForgeError, ForgeResult, said};
 use super::instance::ForgeInstance;
+use super::options::RefusedOptions;
 use crate::http::{
     AttemptOutcome, ErrorScope, HttpClient, HttpConfig, HttpError, HttpSetupError, Proxies, UrlOrigin, retry_after,
     server_time,
@@ -188,11 +189,12 @@ impl ApiClient {
         if reply.status.is_success() { Ok(reply.body) } else { Err(self.refused(&reply)) }
     }
 
-    /// Returns the body of a successful creation of a proposal, which was requested with `options`.
+    /// Creates a proposal that requests `options`; returns the answer.
     ///
     /// # Errors
-    /// If the status is not a success.
-    pub(super) fn created(&self, reply: ApiReply, options: &ProposalOptions) -> Result<Value, LostAnswer> {
+    /// If no response arrives, or the status is not a success.
+    pub(super) async fn create(&self, body: &Value, options: &ProposalOptions) -> Result<Value, LostAnswer> {
+        let reply = self.ask(ApiCall::add(self.proposals(&[]), body)).await?;
         let status = reply.status.as_u16();
         let has_options = !options.labels.is_empty() || options.has_reviewers();
         match (self.instance.protocol.exists)(status, &reply.body) {
@@ -204,12 +206,24 @@ impl ApiClient {
         }
     }
 
-    /// Returns why the forge refused an option; none if it did not. `event` says what did not happen.
-    pub(super) fn refusal(&self, event: &str, reply: &ApiReply) -> Option<String> {
-        (!reply.status.is_success()).then(|| match self.said(&reply.body) {
-            said if said.is_empty() => format!("{event}: {}", reply.status),
-            said => format!("{event}{said}"),
-        })
+    /// Requests `options` of a proposal; returns them if the forge refuses.
+    ///
+    /// # Errors
+    /// If no response arrives.
+    pub(super) async fn request(
+        &self,
+        options: ProposalOptions,
+        call: ApiCall<'_>,
+    ) -> ForgeResult<Option<RefusedOptions>> {
+        let reply = self.ask(call).await?;
+        Ok(self.refusal(&reply).map(|reason| RefusedOptions { options, reason }))
+    }
+
+    /// Returns why the forge refused; none if it did not.
+    pub(super) fn refusal(&self, reply: &ApiReply) -> Option<String> {
+        let said = self.said(&reply.body);
+        let cause = said.strip_prefix(": ").map_or_else(|| reply.status.to_string(), str::to_owned);
+        (!reply.status.is_success()).then_some(cause)
     }
 
     /// Converts a reply that is not a success into an error.

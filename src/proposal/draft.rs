@@ -110,6 +110,12 @@ impl ProposalOptions {
         Self { users: self.users.clone(), teams: self.teams.clone(), ..Self::default() }
     }
 
+    /// Returns the options of a proposal that requests nothing but auto-merge.
+    #[must_use]
+    pub fn auto_merge_only(&self) -> Self {
+        Self { auto_merge: self.auto_merge, ..Self::default() }
+    }
+
     /// Returns the options that `applied` lacks. Forges ignore the case of names.
     #[must_use]
     pub fn without(&self, applied: &Self) -> Self {
@@ -138,7 +144,7 @@ impl ProposalOptions {
         let label = |name: &String| Self { labels: vec![name.clone()], ..Self::default() };
         let user = |name: &String| Self { users: vec![name.clone()], ..Self::default() };
         let team = |name: &String| Self { teams: vec![name.clone()], ..Self::default() };
-        let auto_merge = self.auto_merge.then(|| Self { auto_merge: true, ..Self::default() });
+        let auto_merge = self.auto_merge.then(|| self.auto_merge_only());
         let names = self.labels.iter().map(label).chain(self.users.iter().map(user));
         names.chain(self.teams.iter().map(team)).chain(auto_merge).collect()
     }

@@ -36,6 +36,15 @@ impl Review {
         review
     }
 
+    /// Creates a root as [`Self::new`] does, with an open proposal for `web:1`.
+    #[track_caller]
+    fn open(kind: Kind, more: &str) -> Self {
+        let review = Self::new(kind, more);
+        review.stage.push("web:1", 3);
+        review.stage.ends(0, &[]);
+        review
+    }
+
     /// Creates a root without streams and `[publish]`.
     fn bare(kind: Kind) -> Self {
         let mut stage = Stage::new("");

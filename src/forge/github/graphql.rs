@@ -21,10 +21,11 @@ const PULL: &str = "id number url state title body isDraft headRefName headRefOi
                     } } } }";
 /// Fields with the labels of a pull request.
 const LABELS: &str = " labels(first: 50) { nodes { name } }";
-/// Fields with its reviewers. A request ends with the review.
+/// Fields with its reviewers; `TEAMS` stands for the field of that name. A request ends with the review.
 const REVIEWERS: &str = " reviewRequests(first: 50) { nodes { requestedReviewer { ... on User { login } ... on Team { \
-                         slug } } } } latestReviews(first: 20) { nodes { author { login } onBehalfOf(first: 5) { nodes { \
-                         slug } } } }";
+                         slug } } } } latestReviews(first: 20) { nodes { author { login }TEAMS } }";
+/// Field with the teams that a review is for. It counts once per review towards the rate limit.
+const TEAMS: &str = " onBehalfOf(first: 5) { nodes { slug } }";
 /// Field that is null unless auto-merge is enabled.
 const AUTO_MERGE: &str = " autoMergeRequest { enabledAt }";
 
@@ -96,16 +97,15 @@ impl GitHub {
         for (alias, message) in errors(&answer) {
             let message = self.api.plain(&message);
             match alias {
-                "labels" => reply.refuse(known.labels_only(), format!("was not set: {message}")),
-                "reviewers" => reply.refuse(known.reviewers_only(), format!("was not requested: {message}")),
+                "labels" => reply.refuse(known.labels_only(), message),
+                "reviewers" => reply.refuse(known.reviewers_only(), message),
                 // There is nothing to wait for.
-                _ if message.contains("clean status") || message.contains("has_hooks status") => {
+                "autoMerge" if message.contains("clean status") || message.contains("has_hooks status") => {
                     reply.notes.push(self.merge(&id, &ids, proposal.number, draft).await?);
                 }
-                _ => {
-                    let auto_merge = ProposalOptions { auto_merge: true, ..ProposalOptions::default() };
-                    reply.refuse(auto_merge, format!("was not enabled: {message}"));
-                }
+                "autoMerge" => reply.refuse(known.auto_merge_only(), message),
+                // Not about one field, such as a rate limit.
+                _ => return Err(self.failure(&answer)),
             }
         }
         Ok(reply)
@@ -244,7 +244,8 @@ impl Query {
 /// Writes the fragment with the fields of a pull request that are compared with `options`.
 fn fragment(options: &ProposalOptions) -> String {
     let labels = if options.labels.is_empty() { "" } else { LABELS };
-    let reviewers = if options.has_reviewers() { REVIEWERS } else { "" };
+    let teams = if options.teams.is_empty() { "" } else { TEAMS };
+    let reviewers = if options.has_reviewers() { REVIEWERS.replace("TEAMS", teams) } else { String::new() };
     let auto_merge = if options.auto_merge { AUTO_MERGE } else { "" };
     format!("fragment P on PullRequest {{ {PULL}{labels}{reviewers}{auto_merge} }}")
 }
@@ -275,11 +276,11 @@ impl OptionIds {
                 names.first().is_some_and(|name| !ids.contains_key(name))
             };
             let unknown = if is_unknown(&one.labels, &self.labels) {
-                "does not exist in the repository; create it"
+                "it does not exist in the repository; create it"
             } else if is_unknown(&one.users, &self.users) {
-                "was not requested: GitHub has no user of this name"
+                "GitHub has no user of this name"
             } else if is_unknown(&one.teams, &self.teams) {
-                "was not requested: no such team, or the token lacks the organization permission `members: read`"
+                "no such team, or the token lacks the organization permission `members: read`"
             } else {
                 known.extend(one);
                 continue;
@@ -310,26 +311,23 @@ fn proposal(node: &Value) -> Option<ForgeProposal> {
 
 /// Reads the options of a pull request. Who has reviewed is no longer requested.
 fn applied(node: &Value) -> ProposalOptions {
-    let nodes = |value: &Value| value["nodes"].as_array().cloned().unwrap_or_default();
-    let text = |value: &Value| value.as_str().map(str::to_owned);
-    let requests = nodes(&node["reviewRequests"]).into_iter().map(|one| one["requestedReviewer"].clone());
-    let requests: Vec<Value> = requests.collect();
+    let requests = nodes(&node["reviewRequests"]).map(|one| &one["requestedReviewer"]);
     let reviews = nodes(&node["latestReviews"]);
-    let reviewed_for = reviews.iter().flat_map(|review| nodes(&review["onBehalfOf"]));
+    let text = |value: &Value| value.as_str().map(str::to_owned);
+    let users = requests.clone().map(|one| &one["login"]).chain(reviews.clone().map(|one| &one["author"]["login"]));
+    let reviewed_for = reviews.flat_map(|one| nodes(&one["onBehalfOf"]));
+    let teams = requests.chain(reviewed_for).map(|one| &one["slug"]);
     ProposalOptions {
-        labels: nodes(&node["labels"]).iter().filter_map(|label| text(&label["name"])).collect(),
-        users: requests
-            .iter()
-            .filter_map(|one| text(&one["login"]))
-            .chain(reviews.iter().filter_map(|review| text(&review["author"]["login"])))
-            .collect(),
-        teams: requests
-            .iter()
-            .filter_map(|one| text(&one["slug"]))
-            .chain(reviewed_for.filter_map(|team| text(&team["slug"])))
-            .collect(),
+        labels: protocol::names(&node["labels"]["nodes"], "name"),
+        users: users.filter_map(text).collect(),
+        teams: teams.filter_map(text).collect(),
         auto_merge: !node["autoMergeRequest"].is_null(),
     }
+}
+
+/// Lists the nodes of a connection.
+fn nodes(connection: &Value) -> impl Iterator<Item = &Value> + Clone {
+    connection["nodes"].as_array().into_iter().flatten()
 }
 
 /// Lists the errors of an answer: the alias of the field, and the message.

@@ -45,9 +45,7 @@ fn check_options(kind: Kind) {
 }
 
 fn check_draft(kind: Kind) {
-    let review = Review::new(kind, "draft = true");
-    review.stage.push("web:1", 3);
-    review.stage.ends(0, &[]);
+    let review = Review::open(kind, "draft = true");
     let pull = review.only();
     assert!(pull.is_draft);
     review.stage.push("web:1", 4);

@@ -35,7 +35,7 @@ fn t27_killed_passes_that_propose_lose_nothing() {
         }
     }
     assert!(interrupted > 10 && merged > 3 || !is_full(), "{interrupted} interrupted, {merged} merged");
-    stage.ends(0, &[]);
+    let said = stage.ends(0, &[]);
     let open = review.forge.open();
     let branches: BTreeSet<&str> = open.iter().map(|pull| pull.branch.as_str()).collect();
     assert_eq!(branches.len(), open.len(), "{open:#?}");
@@ -43,7 +43,7 @@ fn t27_killed_passes_that_propose_lose_nothing() {
         let of_branch = |branch: &&str| pin(&stage.repo.read(branch, "pinstream.lock").unwrap(), tag);
         let proposed = branches.iter().filter(|branch| of_branch(branch).as_deref() == Some(digest.as_str())).count();
         let is_pinned = stage.pin(tag).as_deref() == Some(digest.as_str());
-        assert!(is_pinned || proposed == 1, "{tag} at {digest}: {open:#?}");
+        assert!(is_pinned || proposed == 1, "{tag} at {digest}: {said}\n{:#?}", review.forge.pulls());
     }
     // Another pass does nothing.
     let before = (stage.repo.git(&["for-each-ref"]), stage.events().len());

@@ -10,9 +10,7 @@ const PREFIX: &str = "branch-prefix = \"deps/pins-\"\n";
 fn l14_proposals_are_refreshed_and_closed_under_their_prefix() {
     slow!();
     for kind in Kind::ALL {
-        let review = Review::new(kind, PREFIX);
-        review.stage.push("web:1", 3);
-        review.stage.ends(0, &[]);
+        let review = Review::open(kind, PREFIX);
         assert_eq!(review.only().branch, "deps/pins-web", "{kind:?}");
         for (seed, outcome) in [(3, "unchanged"), (4, "refreshed"), (1, "closed")] {
             review.stage.push("web:1", seed);
@@ -24,9 +22,7 @@ fn l14_proposals_are_refreshed_and_closed_under_their_prefix() {
 
 #[test]
 fn l14_proposals_below_the_default_prefix_move_to_the_new_one() {
-    let review = Review::new(Kind::GitHub, "");
-    review.stage.push("web:1", 3);
-    review.stage.ends(0, &[]);
+    let review = Review::open(Kind::GitHub, "");
     // A person's commit is left alone.
     review.stage.repo.git(&["branch", "pinstream/theirs", "main"]);
     review.publish(PREFIX);

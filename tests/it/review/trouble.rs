@@ -132,7 +132,7 @@ fn a_label_that_does_not_exist_is_a_note() {
         review.stage.push("web:1", 3);
         let report = review.stage.report(0, &[]);
         assert_eq!(review.only().labels, ["images"]);
-        assert_eq!(report["notes"][0], "label `nope` does not exist in the repository; create it");
+        assert_eq!(report["notes"][0], "label `nope` was not set: it does not exist in the repository; create it");
     }
 }
 
