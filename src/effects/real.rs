@@ -349,7 +349,7 @@ impl Hooks for RealWorld {
 
     fn state_fault(&self) -> Option<GitError> {
         match &self.repo {
-            Repo::Remote { remote, .. } => remote.call(|remote| Ok(remote.state_fault())).unwrap_or_default(),
+            Repo::Remote { remote, .. } => remote.call(|remote| Ok(remote.state_fault())).unwrap_or_else(Some),
             Repo::WorkTree(_) => None,
         }
     }

@@ -167,7 +167,7 @@ impl Facts {
         };
         let is_known = |id: &TagId| previous.knows(root, id) && is_same_definition(id);
         let plan = plan.without(is_known);
-        let queried = plan.tags();
+        let queried: BTreeSet<&TagId> = plan.tags().collect();
         let is_valid = |id: &TagId| !queried.contains(id) && is_known(id);
         let candidates = previous.without_pin.iter().filter(|(id, _)| is_valid(id));
         let candidates = candidates.map(|(id, found)| (id.clone(), Ok(Resolution::Candidate(found.clone()))));

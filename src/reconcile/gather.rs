@@ -10,6 +10,8 @@ pub mod reverted;
 mod signatures;
 pub mod tag_lists;
 
+use std::collections::BTreeSet;
+
 use crate::effects::World;
 use crate::git::RootFiles;
 use crate::model::adoption::AdoptionPolicy;
@@ -61,7 +63,8 @@ pub async fn gather<W: World>(
     facts.deadline = deadline;
     facts.tag_lists = tag_lists::read(world, &repositories, std::mem::take(&mut facts.tag_lists), deadline).await;
     facts.unlisted = repositories.into_iter().filter(|one| !facts.tag_lists.contains_key(one)).collect();
-    facts.remote_locks = remote_locks::read(world, &snapshot.root.settings, remotes, &facts.remote_locks).await;
+    facts.remote_locks =
+        remote_locks::read(world, &snapshot.root.settings, remotes, &facts.remote_locks, deadline).await;
     facts.truncated = expand(&mut snapshot.root, &facts.tag_lists);
     if let Some(only) = &request.only {
         shard_filter::check_patterns(&snapshot.root, request.shard, only)?;
@@ -77,11 +80,10 @@ pub async fn gather<W: World>(
         true => plan,
         false => plan.with_first(&state.state.deferred, world.random()),
     };
-    let mut unresolved = plan.tags();
-    unresolved.extend(plan.unlisted.iter().cloned());
+    let queried: Vec<&TagId> = plan.tags().chain(plan.unlisted.iter().copied()).collect();
     let mut resolutions = resolver.resolve(world, plan, deadline).await;
-    unresolved.retain(|id| !resolutions.contains_key(id));
-    unresolved.extend(known.deferred);
+    let mut unresolved: BTreeSet<&TagId> = queried.into_iter().filter(|id| !resolutions.contains_key(*id)).collect();
+    unresolved.extend(&known.deferred);
     if !unresolved.is_empty() {
         let is_deferred = |id: &&TagId| unresolved.contains(shard_filter::origin(&snapshot.root, id).0);
         facts.deferred = facts.selected.iter().filter(is_deferred).cloned().collect();
@@ -127,7 +129,7 @@ pub async fn resolve_all<W: World>(
     let filter = TagFilter { resolve: Resolve::All, ..TagFilter::at(world.now()) };
     let Prerequisites { repositories, remotes } = queries::prerequisites(root, &filter);
     let lists = tag_lists::read(world, &repositories, TagLists::new(), Deadline::NONE).await;
-    let locks = remote_locks::read(world, &root.settings, remotes, &RemoteLocks::default()).await;
+    let locks = remote_locks::read(world, &root.settings, remotes, &RemoteLocks::default(), Deadline::NONE).await;
     let plan = queries::plan(root, &filter, &lists, &locks);
     let resolver = Resolver { images: &ImageCache::default(), policy: &AdoptionPolicy::OFFLINE, trust };
     let mut resolutions = resolver.resolve(world, plan, Deadline::NONE).await;

@@ -20,7 +20,7 @@ use super::gather::deadline::Deadline;
 use super::gather::images::{FetchedImage, ImageCache};
 
 /// Reason why an image was not compared.
-const LATE: &str = "the budget of the pass is spent";
+const LATE: &str = "it was not fetched in time";
 
 /// Number of images that are fetched concurrently.
 const IN_FLIGHT: usize = 64;

@@ -12,6 +12,7 @@ mod claim;
 mod pending;
 mod run;
 
+use std::cell::LazyCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -76,14 +77,17 @@ pub async fn notify<W: World>(
         Notifier { world, request, at, state, images, rows: Vec::new(), claimed_at, is_fresh: false, wait: None };
     let error = notifier.run_pending().await.err();
     let Notifier { at, state, mut rows, .. } = notifier;
-    let pending = pending(&at.root, &state.state);
+    let pending = LazyCell::new(|| pending(&at.root, &state.state));
     // The other pass may have confirmed it while we ran another hook.
     let is_pending = |row: &HookRow| pending.iter().any(|one| one.hook.name == row.name);
     rows.retain(|row| !matches!(row.outcome, HookOutcome::Running { .. }) || is_pending(row));
-    let is_about_hooks = !rows.is_empty() || !pending.is_empty();
-    let consequence =
-        if is_about_hooks { "hooks stay pending" } else { "the state for the next pass could not be written" };
-    HookRuns { rows, error: error.map(|error| error.into_row(consequence)) }
+    let error = error.map(|error| {
+        let is_about_hooks = !rows.is_empty() || !pending.is_empty();
+        let consequence =
+            if is_about_hooks { "hooks stay pending" } else { "the state for the next pass could not be written" };
+        error.into_row(consequence)
+    });
+    HookRuns { rows, error }
 }
 
 struct Notifier<'a, W> {

@@ -77,6 +77,7 @@ pub fn record(attempt: Attempt<'_>, landed: &Landed, state: &mut StateStore) {
         soaking: soaking(&decision.held, is_ours),
         deferred: &facts.deferred,
         is_waiting: &|id| root.definitions.tags.contains_key(id) && !facts.selected.contains(id),
+        failing_before: &facts.failing,
         failing: &decision.failing,
         now: facts.now,
     };

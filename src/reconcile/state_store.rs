@@ -54,6 +54,8 @@ pub struct PassRecord<'a> {
     pub deferred: &'a BTreeSet<TagId>,
     /// Tells the deferred tags of earlier passes that are still waiting.
     pub is_waiting: &'a dyn Fn(&TagId) -> bool,
+    /// The tags that failed at the start of the pass.
+    pub failing_before: &'a FailingTags,
     /// The tags that fail.
     pub failing: &'a FailingTags,
     /// Time of the pass.
@@ -168,11 +170,11 @@ impl StateStore {
 
     /// Notes the results of a pass: schedule times, failing and deferred tags, soaking digests, landed and reverted changes.
     pub fn record(&mut self, record: &PassRecord<'_>) {
-        let PassRecord { due, landed, history, reverted, is_resolved, soaking, deferred, is_waiting, failing, now } =
-            record;
+        let PassRecord { due, landed, history, reverted, is_resolved, soaking, deferred, is_waiting, now, .. } = record;
+        let (failing_before, failing) = (record.failing_before, record.failing);
         let has_news = due.is_some() || landed.is_some() || !reverted.is_empty() || !soaking.is_empty();
         let is_deferring = !deferred.is_empty() || !self.state.deferred.is_empty();
-        if !has_news && !is_deferring && self.state.memory.seen.is_empty() && **failing == self.state.failing {
+        if !has_news && !is_deferring && self.state.memory.seen.is_empty() && failing == failing_before {
             return;
         }
         self.edit(|state| {
@@ -182,7 +184,11 @@ impl StateStore {
             }
             let waiting = state.deferred.iter().filter(|id| is_waiting(id));
             state.deferred = waiting.chain(*deferred).cloned().collect();
-            (state.memory, state.failing) = (memory, (*failing).clone());
+            state.memory = memory;
+            // Others may have recorded theirs since the pass started.
+            state.failing.retain(|id, _| failing.contains_key(id) || !failing_before.contains_key(id));
+            let news = failing.iter().filter(|(id, tag)| failing_before.get(*id) != Some(*tag));
+            state.failing.extend(news.map(|(id, tag)| (id.clone(), tag.clone())));
             if let Some(due) = due {
                 let next = due.next(state.schedule_of(due.shard));
                 *state = std::mem::take(state).with_schedule(due.shard, next);
@@ -192,9 +198,8 @@ impl StateStore {
 
     /// Changes the state in memory.
     pub fn edit(&mut self, edit: impl FnOnce(&mut State)) {
-        let before = self.state.clone();
+        let base = self.base.take().unwrap_or_else(|| Box::new(self.state.clone()));
         edit(&mut self.state);
-        let base = self.base.take().unwrap_or_else(|| Box::new(before));
         self.base = (*base != self.state).then_some(base);
     }
 
@@ -223,10 +228,14 @@ impl StateStore {
         let tips = world.tips(Some(&self.branch)).await?;
         if tips.state != self.commit {
             let theirs = world.read_state(&self.branch, tips.state.as_ref()).await?;
-            let base = self.base.take();
-            let merged = base.as_ref().map(|base| self.state.merge(base, theirs.clone()));
-            self.base = merged.as_ref().filter(|merged| **merged != theirs).map(|_| Box::new(theirs.clone()));
-            self.state = merged.unwrap_or(theirs);
+            self.state = match self.base.take() {
+                Some(base) => {
+                    let merged = self.state.merge(&base, theirs.clone());
+                    self.base = (merged != theirs).then(|| Box::new(theirs));
+                    merged
+                }
+                None => theirs,
+            };
             self.commit.clone_from(&tips.state);
             self.is_newer = true;
         }

@@ -95,7 +95,7 @@ fn change_row(row: &TagRow) -> [String; 5] {
 fn reason_row(row: &TagRow) -> Option<[String; 4]> {
     let (why, help) = match &row.outcome {
         TagOutcome::Failed(error) => {
-            let note = row.failing_note().map(|note| format!("; {note}")).unwrap_or_default();
+            let note = row.failing_suffix();
             (format!("{}: {}{note}", word(KindV1::from(error.kind)), error.message), error.help.as_deref())
         }
         TagOutcome::BackingOff => (row.skip_note()?, None),

@@ -103,18 +103,23 @@ impl TagRow {
 
     /// Describes the failed attempts before this pass and the next one, unless this was the first.
     pub(super) fn failing_note(&self) -> Option<String> {
-        let FailingTag { since, next, attempts, kind, .. } = self.failing.as_ref()?;
+        let FailingTag { since, last, next, attempts, kind, .. } = self.failing.as_ref()?;
         let attempts = count((*attempts).try_into().unwrap_or(usize::MAX), "attempt");
         match self.outcome {
             TagOutcome::BackingOff => {
                 let kind = word(KindV1::from(*kind));
                 Some(format!("failing since {since} ({kind}, {attempts}); next attempt {next}"))
             }
-            TagOutcome::Failed(_) if *since < self.failing.as_ref()?.last => {
+            TagOutcome::Failed(_) if since < last => {
                 Some(format!("failing since {since} ({attempts}); next attempt {next}"))
             }
             _ => None,
         }
+    }
+
+    /// Returns that description as the end of a sentence; empty if there is none.
+    pub(super) fn failing_suffix(&self) -> String {
+        self.failing_note().map(|note| format!("; {note}")).unwrap_or_default()
     }
 
     /// Describes why the tag was skipped.

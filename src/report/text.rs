@@ -155,7 +155,7 @@ impl TextPage {
         if let TagOutcome::Failed(error) = &row.outcome {
             let kind = Some(self::word(KindV1::from(error.kind))).filter(|kind| *kind != word);
             let kind = kind.map(|kind| format!("{kind}: ")).unwrap_or_default();
-            let note = row.failing_note().map(|note| format!("; {note}")).unwrap_or_default();
+            let note = row.failing_suffix();
             self.put(format_args!("  {kind}{}{note}\n", escape::truncate(&error.message, FAILURE_MAX)));
             if let Some(help) = &error.help {
                 self.put(format_args!("{:1$}help: {2}\n", "", word_width + tag_width + 4, escape::terminal(help)));

@@ -19,6 +19,11 @@ impl Deadline {
     /// The deadline of commands without a budget, which never comes.
     pub const NONE: Self = Self(None);
 
+    /// Returns the deadline `limit` from now.
+    pub fn after<C: Clock>(clock: &C, limit: Duration) -> Self {
+        Self(Some(clock.elapsed().saturating_add(limit)))
+    }
+
     /// Returns the deadline of an attempt that starts now; `self` is that of the previous attempt, if there was one.
     #[must_use]
     pub fn next_attempt<C: Clock>(self, clock: &C, budget: Duration) -> Self {

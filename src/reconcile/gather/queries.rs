@@ -35,8 +35,8 @@ pub struct QueryPlan<'a> {
     pub selected: BTreeSet<TagId>,
     /// Tags for which no image can be named.
     pub failed: Vec<(TagId, ResolveError)>,
-    /// Tags of lists that were not read in time.
-    pub unlisted: Vec<TagId>,
+    /// Tags whose list or lock was not read in time.
+    pub unlisted: Vec<&'a TagId>,
     /// Log messages about ambiguous selections.
     pub ties: Vec<String>,
 }
@@ -122,10 +122,12 @@ pub fn prerequisites(root: &Root, filter: &TagFilter<'_>) -> Prerequisites {
     }
     let discovered = root.definitions.discover.iter().filter(|(stream, discover)| {
         let is_new = !root.definitions.tags.iter().any(|(id, tag)| id.stream == **stream && tag.discovered);
+        let is_discovered = |id: &TagId| root.definitions.tags.get(id).is_some_and(|tag| tag.discovered);
+        let is_deferred = filter.deferred.iter().any(|id| id.stream == **stream && is_discovered(id));
         let is_named = filter.only.is_none_or(|only| only.matches_stream(stream));
         let is_ours = filter.shard.is_none_or(|shard| shard.contains(&discover.repository));
         let retry = filter.retry_of_discovery(root, stream);
-        is_named && is_ours && filter.is_due(discover.import.schedule.as_ref(), retry, is_new)
+        is_named && is_ours && filter.is_due(discover.import.schedule.as_ref(), retry, is_new || is_deferred)
     });
     needed.repositories.extend(discovered.map(|(_, discover)| discover.repository.clone()));
     needed
@@ -174,7 +176,7 @@ pub fn plan<'a>(root: &'a Root, filter: &TagFilter<'_>, lists: &TagLists, locks:
                 by_image.entry((found.image, at)).or_default().push(TagQuery { id, tag, pin, remote, lower });
             }
             Ok(None) => {}
-            Err(NoImage::Unlisted) => plan.unlisted.push(id.clone()),
+            Err(NoImage::Unlisted) => plan.unlisted.push(id),
             Err(NoImage::Failed(error)) => plan.failed.push((id.clone(), error)),
         }
     }
@@ -195,7 +197,7 @@ struct SourceImage<'a> {
 /// Reason why a tag has no image.
 enum NoImage {
     Failed(ResolveError),
-    /// The list of its repository was not read in time.
+    /// Its list or lock was not read in time.
     Unlisted,
 }
 
@@ -232,6 +234,7 @@ fn image_of<'a>(
             let image = Cow::Owned(ImageRef::tagged(repository.clone(), selected));
             Ok(Some(SourceImage { image, remote: None, lower, tie }))
         }
+        TagSource::Remote(remote) if !locks.is_read(&remote.remote) => Err(NoImage::Unlisted),
         TagSource::Remote(remote) => {
             let pin = locks.pin(remote)?;
             Ok(Some(SourceImage { remote: Some(pin), ..Cow::Borrowed(pin.image).into() }))
@@ -351,7 +354,7 @@ impl TagFilter<'_> {
     }
 }
 
-impl QueryPlan<'_> {
+impl<'a> QueryPlan<'a> {
     /// Returns the distinct repositories.
     pub fn repositories(&self) -> Vec<Repository> {
         let all: BTreeSet<&Repository> = self.images.iter().map(|query| query.image.repository()).collect();
@@ -382,8 +385,8 @@ impl QueryPlan<'_> {
     }
 
     /// Returns the tags of all images.
-    pub fn tags(&self) -> BTreeSet<TagId> {
-        self.images.iter().flat_map(|query| query.tags.iter().map(|tag| tag.id.clone())).collect()
+    pub fn tags(&self) -> impl Iterator<Item = &'a TagId> {
+        self.images.iter().flat_map(|query| query.tags.iter().map(|tag| tag.id))
     }
 }
 

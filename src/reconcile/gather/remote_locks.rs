@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use futures_util::stream::{self, StreamExt as _};
 
-use crate::effects::Registries;
+use crate::effects::{Clock, Registries};
 use crate::git::{CommitId, TipLock};
 use crate::model::image::{Digest, ImageRef, Platform, RemoteName, RemoteTag, TagId};
 use crate::model::lock::{Lock, Pin};
@@ -15,6 +15,8 @@ use crate::model::settings::remote::RemoteSettings;
 use crate::registry::{FailureKind, ResolveError};
 use crate::report::RemoteRow;
 use crate::text::diagnostics::nearest;
+
+use super::deadline::Deadline;
 
 /// Number of remotes that are read concurrently.
 const IN_FLIGHT: usize = 8;
@@ -43,12 +45,13 @@ pub struct RemotePin<'a> {
     pub of: Option<(&'a Digest, &'a Platform)>,
 }
 
-/// Reads the locks of `remotes`; those that the previous attempt read with the same settings are `known`.
-pub async fn read<R: Registries>(
-    registries: &R,
+/// Reads the locks of `remotes` until `deadline`; those that the previous attempt read with the same settings are `known`.
+pub async fn read<W: Registries + Clock>(
+    world: &W,
     settings: &Settings,
     remotes: BTreeSet<RemoteName>,
     known: &RemoteLocks,
+    deadline: Deadline,
 ) -> RemoteLocks {
     let read = async |name: RemoteName| {
         let Some(remote) = settings.remotes.get(&name) else { return (name, Err(undefined())) };
@@ -56,10 +59,15 @@ pub async fn read<R: Registries>(
         if let Some(lock) = cached {
             return (name, Ok(Arc::clone(lock)));
         }
-        let lock = registries.remote_lock(remote).await.and_then(|tip| parse(remote, tip)).map(Arc::new);
+        let lock = world.remote_lock(remote).await.and_then(|tip| parse(remote, tip)).map(Arc::new);
         (name, lock)
     };
-    RemoteLocks(stream::iter(remotes).map(read).buffer_unordered(IN_FLIGHT).collect().await)
+    let mut answers = stream::iter(remotes).map(read).buffer_unordered(IN_FLIGHT);
+    let mut locks = BTreeMap::new();
+    while let Some((name, lock)) = deadline.next(world, &mut answers).await {
+        locks.insert(name, lock);
+    }
+    RemoteLocks(locks)
 }
 
 fn undefined() -> ResolveError {
@@ -84,6 +92,11 @@ fn parse(remote: &RemoteSettings, tip: TipLock) -> Result<RemoteLock, ResolveErr
 }
 
 impl RemoteLocks {
+    /// Returns whether the lock of a remote was read, successfully or not.
+    pub fn is_read(&self, remote: &RemoteName) -> bool {
+        self.0.contains_key(remote)
+    }
+
     /// Returns the pin of `tag`.
     ///
     /// # Errors

@@ -122,11 +122,12 @@ pub async fn propose<W: World>(world: &W, attempt: Attempt<'_>, publish: &Publis
     proposals.hold(&mut next, &root.lock, &all, |change| reason_to_hold(&context, change));
 
     let targets = context.targets_commit(&next);
-    let targets_branch = targets.as_ref().ok().and_then(Option::as_ref).map(|_| context.scope.branch(TARGETS_GROUP));
+    // A failure has a row, with its proposal if that is open.
+    let targets_branch = (!matches!(targets, Ok(None))).then(|| context.scope.branch(TARGETS_GROUP));
     let wanted = context.groups(&next).into_keys().map(|group| context.scope.branch(&group)).chain(targets_branch);
     let branches: BTreeSet<String> = wanted.chain(facts.open_branches.keys().cloned()).collect();
     let branches: Vec<String> = branches.into_iter().collect();
-    if branches.is_empty() && targets.is_ok() {
+    if branches.is_empty() {
         return proposals;
     }
     let known = match world.proposals(publish, &snapshot.tips.branch, &branches).await {

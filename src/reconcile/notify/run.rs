@@ -26,7 +26,7 @@ impl<W: World> Notifier<'_, W> {
     /// Runs one claimed hook and notes what it saw; `false` if changes stay pending.
     pub(super) async fn run(&mut self, Pending { hook, changes }: Pending) -> Result<bool, PassError> {
         let (world, images, tip) = (self.world, self.images, self.at.tip.clone());
-        let deadline = Deadline::NONE.next_attempt(world, COMPARISON);
+        let deadline = Deadline::after(world, COMPARISON);
         let diffs = self.renewing(&hook, image_diffs::compare(world, &changes, images, deadline)).await;
         let batches: Vec<Vec<PinChange>> =
             if hook.each { changes.into_iter().map(|change| vec![change]).collect() } else { vec![changes] };

@@ -68,7 +68,7 @@ fn tag_finding(row: &TagRow, report: &Report, drift: Exit) -> Option<Finding> {
                 FailureKind::Refused | FailureKind::Integrity => Rule::Refused,
                 _ => Rule::Resolve,
             };
-            let note = row.failing_note().map(|note| format!("; {note}")).unwrap_or_default();
+            let note = row.failing_suffix();
             let kind = word(KindV1::from(error.kind));
             let message = format!("`{tag}` could not be resolved: {kind}: {}{note}", error.message);
             new(rule, Severity::Error, message).help(error.help.as_deref())
