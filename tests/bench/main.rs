@@ -11,6 +11,7 @@
 )]
 
 mod check;
+mod crowd;
 mod far;
 mod figures;
 mod history;
@@ -40,13 +41,14 @@ use figures::Figures;
 type Part = fn(&mut Figures);
 
 /// The parts by name, in the order in which they run.
-const PARTS: [(&str, Part); 7] = [
+const PARTS: [(&str, Part); 8] = [
     ("start", check::start),
     ("check", check::check),
     ("resolve", resolve::resolve),
     ("far", far::far),
     ("shard", shard::shard),
     ("land", land::land),
+    ("crowd", crowd::crowd),
     ("history", history::history),
 ];
 

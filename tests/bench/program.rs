@@ -11,7 +11,12 @@ const LOOK: Duration = Duration::from_millis(1);
 
 /// Prepares `pinstream` in `folder` with `PATH` as the only inherited variable.
 pub(crate) fn pinstream(folder: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_pinstream"));
+    program(env!("CARGO_BIN_EXE_pinstream").as_ref(), folder, arguments)
+}
+
+/// Prepares a build of `pinstream` like [`pinstream`].
+pub(crate) fn program(program: &Path, folder: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(program);
     command.current_dir(folder).args(arguments).env_clear().env("HOME", folder);
     command.env("PATH", std::env::var_os("PATH").unwrap_or_default()).env("LANG", "C.UTF-8");
     command.stdin(Stdio::null());
