@@ -35,7 +35,11 @@ fn t27_killed_passes_that_propose_lose_nothing() {
         }
     }
     assert!(interrupted > 10 && merged > 3 || !is_full(), "{interrupted} interrupted, {merged} merged");
-    let said = stage.ends(0, &[]);
+    let mut said = stage.ends(0, &[]);
+    // The server may complete the push of the last killed pass during this one.
+    if said.contains("someone else pushed to the branch during this pass") {
+        said = stage.ends(0, &[]);
+    }
     let open = review.forge.open();
     let branches: BTreeSet<&str> = open.iter().map(|pull| pull.branch.as_str()).collect();
     assert_eq!(branches.len(), open.len(), "{open:#?}");
