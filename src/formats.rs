@@ -9,6 +9,7 @@ mod dockerfile;
 mod edit;
 mod file_text;
 mod helm;
+mod image;
 mod image_site;
 mod json;
 mod kustomize;
@@ -210,6 +211,8 @@ kinds! {
     Helm = helm::HelmPlace;
     /// Images of services in a compose file.
     Compose = compose::ComposePlace;
+    /// An image in a file of a further tool, e.g. `.gitlab-ci.yml`.
+    Image = image::ImagePlace;
     /// A value in a JSON file; comments are allowed.
     Json = json::JsonPlace;
     /// A value in a YAML file, e.g. a Kubernetes object.
@@ -232,11 +235,20 @@ impl FileKind {
     /// # Errors
     /// The file is not valid.
     pub fn find(self, file: &Arc<SourceFile>) -> Result<Vec<ImageSite>, Problem> {
-        let mut found = self.sites(&FileText::of(Arc::clone(file)))?;
+        let text = FileText::of(Arc::clone(file));
+        let mut found = self.sites(&text)?;
+        found.extend(image::additional_sites(&text)?);
         found.sort_by_key(|site| site.span.start);
         // An aliased value is one place.
         found.dedup_by_key(|site| site.span.start);
         Ok(found)
+    }
+
+    /// Returns, for each of `sites`, the targets that might write it, best first.
+    fn candidates(self, text: &FileText, sites: &[ImageSite]) -> Result<Vec<Vec<SiteCandidate>>, Problem> {
+        let mut all = self.suggest(text, sites)?;
+        image::amend(text, sites, &mut all)?;
+        Ok(all)
     }
 }
 

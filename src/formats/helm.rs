@@ -1,6 +1,8 @@
 //! `helm = { path, at }`: an image in the values of a chart, either one string, or `registry`, `repository`, `tag` and
 //! `digest` in a map (helm.sh, "Chart Best Practices Guide", "Values").
 
+use std::sync::Arc;
+
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -20,7 +22,7 @@ const AT: &str = "image";
 
 /// An image in the values of a chart.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HelmPlace(Selector);
+pub struct HelmPlace(pub(super) Selector);
 
 /// An image in the values of a Helm chart.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -93,26 +95,30 @@ impl FileFormat for HelmPlace {
         is_values_file(file.path.rsplit('/').next().unwrap_or_default()).then_some(Evidence::Hint)
     }
 
-    /// Finds maps and strings at keys that end in `image`.
     fn find(text: &FileText) -> Result<Vec<ImageSite>, Problem> {
-        let mut found = Vec::new();
-        yaml::visit(&tree(text)?.documents, &mut |node: &YamlNode| {
-            let is_image = |key: &YamlNode| key.text().is_some_and(|key| key.to_ascii_lowercase().ends_with("image"));
-            for (_, value) in node.entries().iter().filter(|(key, _)| is_image(key)) {
-                found.extend(match value.value {
-                    YamlValue::Map(_) => map_site(value),
-                    // Without a tag it may be part of an image, or anything else; a URL is a picture.
-                    _ => (value.text().filter(|text| text.contains([':', '@']) && !text.contains("://")))
-                        .map(|value_text| ImageSite::scalar(&text.file, value, value_text.to_owned())),
-                });
-            }
-        });
-        Ok(found)
+        Ok(images(text, &tree(text)?.documents))
     }
 
     fn suggest(text: &FileText, sites: &[ImageSite]) -> Result<Vec<Vec<SiteCandidate>>, Problem> {
         Ok(by_selector(&*tree(text)?, sites, |selector| TargetKind::Helm(Self(selector))))
     }
+}
+
+/// Returns the images in values: maps and strings at keys that end in `image`.
+pub(super) fn images(text: &FileText, values: &[Arc<YamlNode>]) -> Vec<ImageSite> {
+    let mut found = Vec::new();
+    yaml::visit(values, &mut |node: &YamlNode| {
+        let is_image = |key: &YamlNode| key.text().is_some_and(|key| key.to_ascii_lowercase().ends_with("image"));
+        for (_, value) in node.entries().iter().filter(|(key, _)| is_image(key)) {
+            found.extend(match value.value {
+                YamlValue::Map(_) => map_site(value),
+                // Without a tag it may be part of an image, or anything else; a URL is a picture.
+                _ => (value.text().filter(|text| text.contains([':', '@']) && !text.contains("://")))
+                    .map(|value_text| ImageSite::scalar(&text.file, value, value_text.to_owned())),
+            });
+        }
+    });
+    found
 }
 
 /// Recognizes names such as `values.yaml`, `values-prod.yaml` and `prod.values.yml`.

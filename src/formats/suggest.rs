@@ -133,7 +133,7 @@ impl<'a> TargetSuggester<'a> {
         let edits = targets.filter_map(|target| target.edits_in(&text, request.pins).ok()).flatten();
         let existing = edits.map(|edit| (edit.span.start, edit)).collect();
         let candidates =
-            request.kind.suggest(&text, request.sites).unwrap_or_else(|_| vec![Vec::new(); request.sites.len()]);
+            request.kind.candidates(&text, request.sites).unwrap_or_else(|_| vec![Vec::new(); request.sites.len()]);
         let deciding = DecidingBytes::new(request.sites);
         let (trials, trials_at, unsupported) = Default::default();
         Ok(Self { request, text, path, candidates, deciding, existing, trials, trials_at, unsupported })

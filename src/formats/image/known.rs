@@ -1,0 +1,125 @@
+//! An image that a rule found: its site, and the places that receive the pin. Only digests, tags and whole references are
+//! written; the name of a repository stays as its author wrote it, if it means the pin's repository.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::super::{ImageSite, ReferencePart, Selector, TargetEdit, TargetError, WriteSpec};
+use crate::model::image::complete;
+use crate::text::yaml::YamlNode;
+
+use super::super::yaml::write;
+
+/// An image that a rule found.
+#[derive(Clone)]
+pub(super) struct KnownImage {
+    pub(super) site: ImageSite,
+    /// The value that a target's `at` selects.
+    pub(super) node: Arc<YamlNode>,
+    pub(super) form: ImageForm,
+    /// Keys and numbers of items on the way to `node`, if a rule leads there.
+    pub(super) at: Option<Selector>,
+}
+
+/// The form in which a file names an image.
+#[derive(Clone)]
+pub(super) enum ImageForm {
+    /// A value that is the reference and nothing else.
+    Value,
+    /// A part of a value, at these bytes.
+    Within(Range<usize>),
+    /// A reference whose tool accepts no tag beside a digest, at these bytes.
+    DigestOnly(Range<usize>),
+    /// Keys for the tag and the digest; another key names the repository.
+    Keys(Vec<ImageKey>),
+    /// A map like those in the values of a Helm chart.
+    HelmMap,
+    /// A form that cannot be written: the problem and its remedy.
+    ReadOnly(&'static str, &'static str),
+}
+
+/// A key that receives a part of the pin.
+#[derive(Clone)]
+pub(super) struct ImageKey {
+    pub(super) node: Arc<YamlNode>,
+    pub(super) part: ReferencePart,
+}
+
+impl KnownImage {
+    /// Returns whether targets of the file's own kind can write it as well.
+    pub(super) fn is_value(&self) -> bool {
+        matches!(self.form, ImageForm::Value)
+    }
+
+    /// Returns the edits that write the pin.
+    pub(super) fn edits(&self, spec: &WriteSpec<'_>) -> Result<Vec<TargetEdit>, TargetError> {
+        let text = spec.text;
+        if let Some(shared) = &self.site.shared {
+            return Err(shared.problem(text).into());
+        }
+        let within = |span: &Range<usize>, part| {
+            let was = &text.text()[span.clone()];
+            Ok(vec![spec.replace(span.clone(), was, &reference(spec, was, part)?)])
+        };
+        match &self.form {
+            ImageForm::Value => Ok(vec![write(spec, &self.node, &reference(spec, &self.site.text, spec.part)?)?]),
+            ImageForm::Within(span) => within(span, spec.part),
+            ImageForm::DigestOnly(span) => within(span, ReferencePart::RepositoryAtDigest),
+            ImageForm::Keys(keys) => self.write_keys(keys, spec),
+            ImageForm::HelmMap => Err(self.invalid(
+                spec,
+                "the image is a map like those in the values of a Helm chart",
+                "use `helm = { path = \"…\", at = \"…\" }`",
+            )),
+            ImageForm::ReadOnly(message, help) => Err(self.invalid(spec, message, help)),
+        }
+    }
+
+    fn write_keys(&self, keys: &[ImageKey], spec: &WriteSpec<'_>) -> Result<Vec<TargetEdit>, TargetError> {
+        let repository = spec.pin.image.repository();
+        if let Some(other) = self.site.image.as_ref().ok().filter(|image| image.repository() != repository) {
+            let message = format!("the image is from `{}`, but the pin is from `{repository}`", other.repository());
+            return Err(self.invalid(spec, &message, "name the pin's repository there"));
+        }
+        if spec.part != ReferencePart::default() {
+            let message =
+                format!("`write = \"{}\"` is not supported here: the image has several keys", spec.part.name());
+            return Err(self.invalid(
+                spec,
+                &message,
+                "remove `write`; the keys for tag and digest are written if they exist",
+            ));
+        }
+        keys.iter().map(|key| write(spec, &key.node, &spec.part_of(key.part)?)).collect()
+    }
+
+    fn invalid(&self, spec: &WriteSpec<'_>, message: &str, help: &str) -> TargetError {
+        let start = self.site.span.start;
+        spec.text.invalid(start..start, message, help)
+    }
+}
+
+/// Returns `part` of the pin with the repository as it was written, if it is the pin's. A digest without a tag stays one.
+fn reference(spec: &WriteSpec<'_>, was: &str, part: ReferencePart) -> Result<String, TargetError> {
+    let repository = spec.pin.image.repository();
+    let old = complete(was).ok().filter(|image| image.repository() == repository);
+    let part = match &old {
+        Some(image) if image.tag().is_none() && part == ReferencePart::Reference => ReferencePart::RepositoryAtDigest,
+        _ => part,
+    };
+    let new = spec.part_of(part)?;
+    let rest = new.strip_prefix(&repository.to_string());
+    Ok(match (old, rest) {
+        (Some(_), Some(rest)) => format!("{}{rest}", name(was)),
+        _ => new,
+    })
+}
+
+/// Returns the name in a reference, without tag and digest.
+fn name(reference: &str) -> &str {
+    let name = reference.split('@').next().unwrap_or_default();
+    match name.rsplit_once(':') {
+        Some((name, tag)) if !tag.contains('/') => name,
+        _ => name,
+    }
+}

@@ -1,0 +1,98 @@
+//! Helpers for the tests of all kinds: images are found, the suggested targets write them, and nothing else changes.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize as _;
+use serde_yaml_ng::Value;
+
+use super::super::suggest::{SuggestedTarget, TargetRequest, suggest};
+use super::super::tests::{DIGEST, pins, targets};
+use super::super::{FileKind, Target, TargetWriter};
+use super::*;
+use crate::text::diagnostics::lines::LineIndex;
+
+/// Returns the images in a file with the suggested targets for those from Docker Hub's `python`, as
+/// `line image; target`, and the new targets.
+fn suggested(path: &str, text: &str, existing: &[Target]) -> (Vec<String>, Vec<Target>) {
+    let file = Arc::new(SourceFile { path: path.to_owned(), text: text.to_owned() });
+    let Some(kind) = FileKind::of(&file) else { return Default::default() };
+    let sites = match kind.find(&file) {
+        Ok(sites) => sites,
+        Err(problem) => return (vec![format!("{} ! {}", problem.position().unwrap().0, problem.message)], Vec::new()),
+    };
+    let is_python =
+        |site: &ImageSite| site.image.as_ref().is_ok_and(|image| image.repository().path() == "library/python");
+    let wanted: Vec<_> = sites.iter().map(|site| is_python(site).then(|| "python:3.12".parse().unwrap())).collect();
+    let request = TargetRequest { file: &file, kind, sites: &sites, wanted: &wanted, targets: existing, pins: &pins };
+    let (lines, mut new) = (LineIndex::new(text), Vec::new());
+    let show = |(site, suggestion): (&ImageSite, SuggestedTarget)| {
+        let why = site.image.as_ref().err().map(|why| format!(" ! {why}")).unwrap_or_default();
+        let target = match suggestion {
+            SuggestedTarget::None => String::new(),
+            SuggestedTarget::Existing => "; existing".to_owned(),
+            SuggestedTarget::Shared => "; shared".to_owned(),
+            SuggestedTarget::New(target) => {
+                let table = target.to_toml("; ").replace(&format!("path = \"{path}\""), "PATH");
+                new.push(target);
+                let table = table.trim_start_matches("[[target]]; from = \"python:3.12\"; ");
+                format!("; {}", table.trim_end_matches("; "))
+            }
+            SuggestedTarget::Unsupported(problem) | SuggestedTarget::BadPath(problem) => {
+                format!("; {}; {}", problem.message, problem.help.unwrap_or_default())
+            }
+        };
+        format!("{} {}{why}{target}", site.line(&lines), site.text.replace(DIGEST, "DIGEST"))
+    };
+    let shown = sites.iter().zip(suggest(&request)).map(show).collect();
+    (shown, new)
+}
+
+/// Checks the images in a file with the suggested targets, and the text after those were written. YAML and JSON are also
+/// parsed by another parser: only images may differ.
+#[track_caller]
+pub(in crate::formats) fn check_kind(path: &str, before: &str, expected: &[&str], after: &str) {
+    let (shown, new) = suggested(path, before, &[]);
+    assert_eq!(shown, expected);
+    let written = new.iter().map(|target| target.to_toml("\n")).collect::<String>();
+    let mut all = targets(&written);
+    let mut writer = TargetWriter::new(&all, &pins);
+    writer.file(path, Some(before.as_bytes()), &(0..all.len()).collect::<Vec<_>>());
+    let edited = writer.finish().unwrap().pop().map_or_else(|| before.to_owned(), |file| file.new);
+    assert_eq!(edited.replace(DIGEST, "DIGEST"), after);
+    if path.ends_with("ml") || path.ends_with(".json") {
+        let (old, new) = (leaves(before), leaves(&edited));
+        let changed: Vec<&String> = new.difference(&old).collect();
+        assert!(changed.iter().all(|leaf| leaf.contains(DIGEST) || leaf.ends_with(" 3.12")), "{changed:?}");
+        assert_eq!(old.len(), new.len());
+    }
+    all.iter_mut().for_each(|target| target.path = new[0].path.clone());
+    let (again, more) = suggested(path, &edited, &all);
+    assert_eq!(more, [], "{again:?}");
+    let mut writer = TargetWriter::new(&all, &pins);
+    writer.file(path, Some(edited.as_bytes()), &(0..all.len()).collect::<Vec<_>>());
+    assert_eq!(writer.finish().unwrap(), []);
+}
+
+/// Returns the path and the text of each scalar in a file.
+fn leaves(text: &str) -> std::collections::BTreeSet<String> {
+    fn add(value: &Value, path: &str, found: &mut BTreeMap<String, String>) {
+        match value {
+            Value::Mapping(map) => {
+                for (number, (key, value)) in map.iter().enumerate() {
+                    found.insert(format!("{path}.{number}~"), key.as_str().unwrap_or_default().to_owned());
+                    add(value, &format!("{path}.{number}"), found);
+                }
+            }
+            Value::Sequence(items) => {
+                items.iter().enumerate().for_each(|(number, item)| add(item, &format!("{path}[{number}]"), found));
+            }
+            Value::Tagged(tagged) => add(&tagged.value, path, found),
+            other => drop(found.insert(path.to_owned(), serde_yaml_ng::to_string(other).unwrap().trim().to_owned())),
+        }
+    }
+    let mut found = BTreeMap::new();
+    for (number, document) in serde_yaml_ng::Deserializer::from_str(text).enumerate() {
+        add(&Value::deserialize(document).unwrap(), &number.to_string(), &mut found);
+    }
+    found.into_iter().map(|(path, text)| format!("{path} {text}")).collect()
+}
