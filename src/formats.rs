@@ -237,7 +237,7 @@ impl FileKind {
     pub fn find(self, file: &Arc<SourceFile>) -> Result<Vec<ImageSite>, Problem> {
         let text = FileText::of(Arc::clone(file));
         let mut found = self.sites(&text)?;
-        found.extend(image::additional_sites(&text)?);
+        found.extend(image::additional_sites(&text));
         found.sort_by_key(|site| site.span.start);
         // An aliased value is one place.
         found.dedup_by_key(|site| site.span.start);
@@ -247,7 +247,7 @@ impl FileKind {
     /// Returns, for each of `sites`, the targets that might write it, best first.
     fn candidates(self, text: &FileText, sites: &[ImageSite]) -> Result<Vec<Vec<SiteCandidate>>, Problem> {
         let mut all = self.suggest(text, sites)?;
-        image::amend(text, sites, &mut all)?;
+        image::amend(text, sites, &mut all);
         Ok(all)
     }
 }

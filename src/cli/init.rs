@@ -32,7 +32,7 @@ Examples:
   pinstream init                          a root with an example stream
   pinstream init --from Dockerfile deploy/    streams for the images in these files")]
 pub struct InitArgs {
-    /// Create streams for the images found in Dockerfiles, compose files, workflows, Kubernetes and Helm files
+    /// Create streams for the images found in Dockerfiles, compose files, Kubernetes, Helm, CI and other files
     #[arg(long, value_name = "PATH", num_args = 1..)]
     from: Vec<PathBuf>,
 }

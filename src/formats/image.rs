@@ -176,19 +176,18 @@ const PATTERN_COUNT: usize = {
 };
 
 /// Returns the images that a file of another kind names besides those that its kind finds.
-pub(super) fn additional_sites(text: &FileText) -> Result<Vec<ImageSite>, Problem> {
-    Ok(sites(additional_images(text)?))
+pub(super) fn additional_sites(text: &FileText) -> Vec<ImageSite> {
+    sites(additional_images(text))
 }
 
 /// Replaces the candidates for images that only this kind of target can write.
-pub(super) fn amend(text: &FileText, sites: &[ImageSite], all: &mut [Vec<SiteCandidate>]) -> Result<(), Problem> {
-    let file = additional_images(text)?;
+pub(super) fn amend(text: &FileText, sites: &[ImageSite], all: &mut [Vec<SiteCandidate>]) {
+    let file = additional_images(text);
     for ((site, candidates), own) in sites.iter().zip(all).zip(candidates(&file, sites)) {
         if file.image_at(site.span.start).is_some_and(|image| !image.is_value()) {
             *candidates = own;
         }
     }
-    Ok(())
 }
 
 /// Returns the kind of a file for which the rules find all images.
@@ -212,8 +211,9 @@ fn own_images(text: &FileText) -> Result<KnownFile, Problem> {
     KnownFile::read(text, kind.as_slice())
 }
 
-fn additional_images(text: &FileText) -> Result<KnownFile, Problem> {
-    KnownFile::read(text, &additional_kinds(&text.file))
+/// Returns the additional images; none if only the file's own kind can parse it, e.g. a Dockerfile that contains YAML.
+fn additional_images(text: &FileText) -> KnownFile {
+    KnownFile::read(text, &additional_kinds(&text.file)).unwrap_or(KnownFile { tree: None, images: Vec::new() })
 }
 
 fn sites(file: KnownFile) -> Vec<ImageSite> {

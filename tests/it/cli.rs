@@ -11,6 +11,7 @@ mod export;
 mod foreign;
 mod formats;
 mod from;
+mod further;
 mod graph;
 mod history;
 mod ignored;

@@ -114,6 +114,11 @@ fn workflows_change_by_the_bytes_of_the_value() {
 }
 
 #[test]
+fn f17_files_of_further_tools_change_by_the_bytes_of_the_image() {
+    golden("image");
+}
+
+#[test]
 fn lines_with_markers_change_by_the_bytes_of_the_value() {
     golden("marker");
 }

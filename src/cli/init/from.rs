@@ -39,7 +39,7 @@ pub(super) fn run(context: &CommandContext, named: &[PathBuf], out: &mut impl st
     table::print_skipped("changed or not adopted", &found.rows)?;
     if found.tags.is_empty() {
         return Err(CliError::new("no image found").help(
-            "name Dockerfiles, compose files, workflows, Kubernetes objects or Helm values, or write an example root without `--from`",
+            "name Dockerfiles, compose files, Kubernetes objects, Helm values or files of CI systems, or write an example root without `--from`",
         ));
     }
     let mut files = vec![("pinstream.toml".to_owned(), super::SETTINGS.to_owned())];

@@ -23,8 +23,9 @@ use crate::cli::{CliError, CommandContext, Exit};
 
 /// Add targets to `pinstream.toml` for images that a stream covers
 ///
-/// Searches Dockerfiles, compose files, Kubernetes objects, kustomizations, Helm values and workflows. Each target is tried
-/// first: it selects the image and nothing else. Images that have a target are skipped; images that no stream covers or no
+/// Searches Dockerfiles, compose files, Kubernetes objects and custom resources, kustomizations, Helm values, workflows, and
+/// files of further tools, e.g. `.gitlab-ci.yml`, `devcontainer.json`, `docker-bake.hcl` and `MODULE.bazel`. Each target is
+/// tried first: it selects the image and nothing else. Images that have a target are skipped; images that no stream covers or no
 /// target can write are reported on standard error. Only `pinstream.toml` is changed.
 #[derive(Debug, clap::Args)]
 pub(super) struct TargetsAddArgs {

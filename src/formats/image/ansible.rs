@@ -20,7 +20,8 @@ pub(super) const KIND: KnownKind = KnownKind {
             || (["defaults", "vars"].iter().any(|directory| is_role(directory))
                 && file_name(file).starts_with("main."));
         let has_tasks = || ["tasks", "handlers"].iter().any(|directory| is_role(directory)) && has_line(file, &["- "]);
-        let is_playbook = || has_line(file, &["- hosts:", "  hosts:"]);
+        let is_playbook =
+            || has_line(file, &["- hosts:"]) || (has_line(file, &["- name:"]) && has_line(file, &["  hosts:"]));
         (is_yaml(file_name(file)) && (has_variables || has_tasks() || is_playbook())).then_some(Evidence::Hint)
     },
     scope: RuleScope::All,

@@ -59,6 +59,7 @@ jobs:
             &[
                 r#"7 docker.io/library/python:3.12; yaml = { PATH, at = "jobs.a.steps[0].with.image" }"#,
                 r#"12 docker.io/library/python:3.12; image = { PATH, at = "jobs.a.steps[1].with.driver-opts" }"#,
+                r#"15 moby/buildkit:v0.17"#,
                 r#"18 docker.io/library/python:3.12; yaml = { PATH, at = "jobs.a.steps[4].with.node_image" }"#,
             ],
             r#"on: push

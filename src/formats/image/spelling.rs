@@ -76,8 +76,9 @@ pub(super) fn kustomize_entry(place: &RulePlace<'_>) -> Vec<KnownImage> {
 /// Lines of the value assign references to `key`, which ends in its separator, e.g. `image:`.
 pub(super) fn lines(place: &RulePlace<'_>, key: &str) -> Vec<KnownImage> {
     let text = place.text.text();
-    let (mut found, mut at) = (Vec::new(), place.node.span.start);
-    for line in text[place.node.span.clone()].split_inclusive('\n') {
+    let value = unquoted(text, place.node.span.clone());
+    let (mut found, mut at) = (Vec::new(), value.start);
+    for line in text[value].split_inclusive('\n') {
         let start = at;
         at += line.len();
         for (offset, word) in words(line) {
@@ -95,6 +96,7 @@ pub(super) fn lines(place: &RulePlace<'_>, key: &str) -> Vec<KnownImage> {
             }
         }
     }
+    found.retain(is_certain);
     found
 }
 

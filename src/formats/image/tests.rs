@@ -6,7 +6,7 @@ use serde::Deserialize as _;
 use serde_yaml_ng::Value;
 
 use super::super::suggest::{SuggestedTarget, TargetRequest, suggest};
-use super::super::tests::{DIGEST, pins, targets};
+use super::super::tests::{DIGEST, check, pins, targets};
 use super::super::{FileKind, Target, TargetWriter};
 use super::*;
 use crate::text::diagnostics::lines::LineIndex;
@@ -71,6 +71,93 @@ pub(in crate::formats) fn check_kind(path: &str, before: &str, expected: &[&str]
     let mut writer = TargetWriter::new(&all, &pins);
     writer.file(path, Some(edited.as_bytes()), &(0..all.len()).collect::<Vec<_>>());
     assert_eq!(writer.finish().unwrap(), []);
+}
+
+#[test]
+fn f17_an_image_that_cannot_be_written_is_reported_with_a_remedy() {
+    let flux =
+        "apiVersion: source.toolkit.fluxcd.io/v1\nkind: OCIRepository\nspec:\n  url: oci://docker.io/library/python\n";
+    let at = |at: &str, path: &str, text: &str, expected: &str| {
+        check(&format!("image = {{ path = \"{path}\"{at} }}"), path, text, expected);
+    };
+    at("", "a.yaml", flux, "4 ! the artifact has no `ref`; add `ref: {tag: latest, digest: \"\"}`");
+    at(
+        "",
+        "a.yaml",
+        &format!("{flux}  ref: {{tag: '3'}}\n"),
+        "5 ! the artifact has no `digest`; add a line `digest: \"\"` to `ref`",
+    );
+    at(
+        ", at = \"spec.ref\"",
+        "a.yaml",
+        &format!("{flux}  ref: {{digest: ''}}\n").replace("python", "redis"),
+        "5 ! the image is from `docker.io/library/redis`, but the pin is from `docker.io/library/python`; name the pin's \
+         repository there",
+    );
+    at(
+        ", at = \"a.script\"",
+        ".gitlab-ci.yml",
+        "a: {image: 'python:3', script: x}\n",
+        "1 ! `a.script` selects no image in `.gitlab-ci.yml`; it has: `python:3` (line 1)",
+    );
+    at(
+        "",
+        "a.txt",
+        "image: python:3\n",
+        "1 ! `a.txt` is not a known kind of file; use `yaml`, `json`, `toml` or `marker`",
+    );
+    at(
+        "",
+        ".gitlab-ci.yml",
+        "a: {image: 'python:3'}\nb: {image: 'python:2'}\n",
+        "2 ! `.gitlab-ci.yml` has images from `docker.io/library/python` with different tags: `python:3` (line 1), \
+         `python:2` (line 2); select one with `at = \"…\"`",
+    );
+    at(
+        "",
+        ".gitlab-ci.yml",
+        ".x: &x\n  image: python:3\na:\n  <<: *x\n",
+        "1 ! cannot edit `.x.image` in `.gitlab-ci.yml`: an anchor, an alias or a merge key shares it; write the value out \
+         there, without `&`, `*` or `<<`",
+    );
+    at(
+        "",
+        "docker-bake.hcl",
+        "target \"a\" {\n",
+        "2 ! invalid HCL: unexpected end of the file; correct the file, or add a comment `# pinstream: stream:tag` and a `marker` target",
+    );
+    check(
+        "write = \"repository@digest\"\nimage = { path = \"a.yaml\", at = \"spec.ref\" }",
+        "a.yaml",
+        &format!("{flux}  ref: {{digest: ''}}\n"),
+        "5 ! `write = \"repository@digest\"` is not supported here: the image has several keys; remove `write`; the keys for \
+         tag and digest are written if they exist",
+    );
+}
+
+#[test]
+fn f17_yaml_within_another_kind_of_file_adds_no_images() {
+    super::super::tests::check_find(
+        "Dockerfile",
+        "FROM python:3\nCOPY <<E /a.yaml\napiVersion: a.example/v1\n{{ x }}\nspec: {image: redis:7}\nE\n",
+        &["1 python:3 = docker.io/library/python:3"],
+    );
+}
+
+#[test]
+fn f17_the_spelling_of_a_repository_and_the_form_of_a_reference_are_kept() {
+    let at_image = |before: &str, after: &str| {
+        let pinned = after.replace("DIGEST", DIGEST);
+        for text in [&*before.replace("DIGEST", DIGEST), &*pinned] {
+            check("image = { path = \".gitlab-ci.yml\", at = \"image\" }", ".gitlab-ci.yml", text, &pinned);
+        }
+    };
+    at_image("image: python\n", "image: python:3.12@DIGEST\n");
+    at_image("image: index.docker.io/library/python:3\n", "image: index.docker.io/library/python:3.12@DIGEST\n");
+    at_image("image: 'python@sha256:0'\n", "image: 'docker.io/library/python:3.12@DIGEST'\n");
+    at_image(&format!("image: python@sha256:{}\n", "0".repeat(64)), "image: python@DIGEST\n");
+    at_image("image: mirror.example/py:3 # x\n", "image: docker.io/library/python:3.12@DIGEST # x\n");
+    at_image("image: >-\n  python:3\n", "image: >-\n  python:3.12@DIGEST\n");
 }
 
 /// Returns the path and the text of each scalar in a file.
