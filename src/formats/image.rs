@@ -36,10 +36,11 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{
-    Evidence, FileFormat, FileText, ImageSite, ImageSites, ReferencePart, SELECT_ONE, Selector, SiteCandidate,
-    TargetEdit, TargetError, TargetKind, TargetReader, WriteSpec, available,
+    DocumentTree, Evidence, FileFormat, FileKind, FileText, ImageSite, ImageSites, ReferencePart, SELECT_ONE, Selector,
+    SiteCandidate, TargetEdit, TargetError, TargetKind, TargetReader, WriteSpec, available,
 };
 use crate::text::diagnostics::{At, Problem, SourceFile};
+use crate::text::yaml::{YamlNode, visit};
 
 use super::helm::HelmPlace;
 use super::suggest::by_selector;
@@ -112,7 +113,9 @@ impl FileFormat for ImagePlace {
             return Err(text.invalid(0..0, message, "use `yaml`, `json`, `toml` or `marker`"));
         };
         let Some(at) = &self.at else {
-            return edits(&of_pin(file.images.iter(), spec, "select one with `at = \"…\"`")?, spec);
+            let ours = of_pin(file.images.iter(), spec, "select one with `at = \"…\"`")?;
+            refuse_shared(text, tree, &ours)?;
+            return edits(&ours, spec);
         };
         let mut chosen = Vec::new();
         for node in at.select(text, tree, SELECT_ONE)? {
@@ -199,11 +202,16 @@ fn own_kind(file: &SourceFile) -> Option<(Evidence, &'static KnownKind)> {
 /// Returns the kinds whose rules add images to those of another kind of file.
 fn additional_kinds(file: &SourceFile) -> Vec<&'static KnownKind> {
     let additional = KINDS.iter().filter(|kind| kind.scope == RuleScope::Additional);
-    additional.copied().filter(|kind| (kind.recognize)(file).is_some()).collect()
+    let is_own = || FileKind::of(file) == Some(FileKind::Image);
+    let found: Vec<_> = additional.copied().filter(|kind| (kind.recognize)(file).is_some()).collect();
+    if found.is_empty() || is_own() { Vec::new() } else { found }
 }
 
 fn kinds(file: &SourceFile) -> Vec<&'static KnownKind> {
-    own_kind(file).map(|(_, kind)| kind).into_iter().chain(additional_kinds(file)).collect()
+    match additional_kinds(file) {
+        kinds if kinds.is_empty() => own_kind(file).map(|(_, kind)| kind).into_iter().collect(),
+        kinds => kinds,
+    }
 }
 
 fn own_images(text: &FileText) -> Result<KnownFile, Problem> {
@@ -229,6 +237,20 @@ fn of_pin<'a>(
     let sites = ImageSites::new(spec.text, images.clone().map(|image| image.site.clone()));
     let starts: HashSet<usize> = sites.of_pin(spec, help)?.iter().map(|site| site.span.start).collect();
     Ok(images.filter(|image| starts.contains(&image.site.span.start)).collect())
+}
+
+/// Refuses images within a value that an anchor may share.
+fn refuse_shared(text: &FileText, tree: &DocumentTree, images: &[&KnownImage]) -> Result<(), TargetError> {
+    let mut shared = None;
+    visit(&tree.documents, &mut |node: &YamlNode| {
+        if node.is_anchored && shared.is_none() {
+            shared = images.iter().find(|image| node.contains(&image.site.decided));
+        }
+    });
+    // Rules know the paths of most of them.
+    let Some(image) = shared.filter(|image| image.site.shared.is_none()) else { return Ok(()) };
+    let message = "an anchor, an alias or a merge key shares the image";
+    Err(text.invalid(image.site.span.clone(), message, "write the value out, without `&`, `*` or `<<`"))
 }
 
 fn edits(images: &[&KnownImage], spec: &WriteSpec<'_>) -> Result<Vec<TargetEdit>, TargetError> {

@@ -9,7 +9,7 @@ use crate::text::yaml::YamlNode;
 use super::super::image_site::{parse, unquoted};
 use super::kind::{KnownKind, RuleScope, file_name, is_below, is_yaml};
 use super::known::{ImageForm, ImageKey, KnownImage};
-use super::rule::{Rule, RulePlace};
+use super::rule::{ImageRule, RulePlace};
 use super::spelling::tagged_value;
 
 pub(super) const KIND: KnownKind = KnownKind {
@@ -27,14 +27,14 @@ pub(super) const KIND: KnownKind = KnownKind {
     scope: RuleScope::All,
     tree: yaml::tree,
     rules: &[
-        Rule { at: "", images: variables },
-        Rule { at: "[*].vars", images: variables },
-        Rule { at: "**.\"community.docker.docker_container\".image", images: tagged_value },
-        Rule { at: "**.docker_container.image", images: tagged_value },
-        Rule { at: "**.\"community.docker.docker_swarm_service\".image", images: tagged_value },
-        Rule { at: "**.docker_swarm_service.image", images: tagged_value },
-        Rule { at: "**.\"containers.podman.podman_container\".image", images: tagged_value },
-        Rule { at: "**.podman_container.image", images: tagged_value },
+        ImageRule { at: "", images: variables },
+        ImageRule { at: "[*].vars", images: variables },
+        ImageRule { at: "**.\"community.docker.docker_container\".image", images: tagged_value },
+        ImageRule { at: "**.docker_container.image", images: tagged_value },
+        ImageRule { at: "**.\"community.docker.docker_swarm_service\".image", images: tagged_value },
+        ImageRule { at: "**.docker_swarm_service.image", images: tagged_value },
+        ImageRule { at: "**.\"containers.podman.podman_container\".image", images: tagged_value },
+        ImageRule { at: "**.podman_container.image", images: tagged_value },
     ],
 };
 

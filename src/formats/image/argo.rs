@@ -4,15 +4,15 @@
 use super::super::{Evidence, yaml::has_line};
 
 use super::kind::{KnownKind, RuleScope, yaml_or_json};
-use super::known::{ImageForm, KnownImage};
-use super::rule::{Rule, RulePlace};
+use super::known::KnownImage;
+use super::rule::{ImageRule, RulePlace};
 
 pub(super) const KIND: KnownKind = KnownKind {
     patterns: &[],
     recognize: |file| has_line(file, &["apiVersion: argoproj.io/"]).then_some(Evidence::Content),
     scope: RuleScope::Additional,
     tree: yaml_or_json,
-    rules: &[Rule {
+    rules: &[ImageRule {
         at: "[apiVersion^=argoproj.io/][kind^=Application].spec.**.kustomize.images[*]",
         images: override_of_name,
     }],
@@ -23,11 +23,7 @@ pub(super) const KIND: KnownKind = KnownKind {
 fn override_of_name(place: &RulePlace<'_>) -> Vec<KnownImage> {
     let Some(text) = place.node.text().filter(|text| !text.is_empty()) else { return Vec::new() };
     let start = text.find('=').map_or(0, |at| at + 1);
-    let image = place.within(start..text.len());
-    match image.form {
-        ImageForm::Within(span) => vec![KnownImage { form: ImageForm::DigestOnly(span), ..image }],
-        _ => vec![image],
-    }
+    vec![place.digest_only(start..text.len())]
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use super::super::{DocumentTree, Evidence, FileText, json};
 use crate::text::diagnostics::Problem;
 
 use super::kind::{KnownKind, RuleScope, file_name};
-use super::rule::Rule;
+use super::rule::ImageRule;
 use super::spelling::{prefixed, tagged_value};
 
 pub(super) const KIND: KnownKind = KnownKind {
@@ -20,9 +20,9 @@ pub(super) const KIND: KnownKind = KnownKind {
     scope: RuleScope::All,
     tree,
     rules: &[
-        Rule { at: "target.*.contexts.*", images: |place| prefixed(place, "docker-image://") },
-        Rule { at: "target.*.args.*image", images: tagged_value },
-        Rule { at: "variable.*image.default", images: tagged_value },
+        ImageRule { at: "target.*.contexts.*", images: |place| prefixed(place, "docker-image://") },
+        ImageRule { at: "target.*.args.*image", images: tagged_value },
+        ImageRule { at: "variable.*image.default", images: tagged_value },
     ],
 };
 

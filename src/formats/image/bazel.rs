@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use super::super::{DocumentTree, Evidence, FileText, ImageSite};
 use crate::text::diagnostics::Problem;
+use crate::text::yaml::{YamlNode, YamlValue};
 
 use super::super::image_site::given;
 use super::kind::{KnownKind, RuleScope, file_name};
 use super::known::{ImageForm, KnownImage};
-use super::rule::{Rule, RulePlace};
+use super::rule::{ImageRule, RulePlace};
 use super::spelling::keys;
 use super::starlark;
 
@@ -27,9 +28,9 @@ pub(super) const KIND: KnownKind = KnownKind {
     scope: RuleScope::All,
     tree,
     rules: &[
-        Rule { at: "oci_pull[*]", images: pull },
-        Rule { at: "\"oci.pull\"[*]", images: pull },
-        Rule { at: "container_pull[*]", images: pull },
+        ImageRule { at: "oci_pull[*]", images: pull },
+        ImageRule { at: "\"oci.pull\"[*]", images: pull },
+        ImageRule { at: "container_pull[*]", images: pull },
     ],
 };
 
@@ -49,8 +50,13 @@ fn pull(place: &RulePlace<'_>) -> Vec<KnownImage> {
     };
     let has_tag = name.rsplit('/').next().is_some_and(|last| last.contains(':'));
     let site = ImageSite::map(call, name, if has_tag { "" } else { "tag" }, "has neither tag nor digest");
+    let is_string = |node: &YamlNode| matches!(node.value, YamlValue::Quoted(_));
     let form = match call.get("digest") {
-        Some(_) => ImageForm::Keys(keys(call, "tag", "digest")),
+        Some(digest) if is_string(digest) => {
+            // A tag that is a variable remains, as the digest has precedence.
+            ImageForm::Keys(keys(call, "tag", "digest").into_iter().filter(|key| is_string(&key.node)).collect())
+        }
+        Some(_) => ImageForm::ReadOnly("the `digest` of the call is not a string", "write `digest = \"\",`"),
         None => ImageForm::ReadOnly("the call has no `digest`", "add `digest = \"\",` to it"),
     };
     vec![KnownImage { site, node: Arc::clone(call), form, at: None }]

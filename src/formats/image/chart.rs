@@ -3,7 +3,7 @@
 use super::super::{Evidence, yaml};
 
 use super::kind::{KnownKind, RuleScope, file_name};
-use super::rule::Rule;
+use super::rule::ImageRule;
 use super::spelling::lines;
 
 pub(super) const KIND: KnownKind = KnownKind {
@@ -12,8 +12,8 @@ pub(super) const KIND: KnownKind = KnownKind {
     scope: RuleScope::All,
     tree: yaml::tree,
     rules: &[
-        Rule { at: "annotations.\"artifacthub.io/images\"", images: |place| lines(place, "image:") },
-        Rule { at: "annotations.images", images: |place| lines(place, "image:") },
+        ImageRule { at: "annotations.\"artifacthub.io/images\"", images: |place| lines(place, "image:") },
+        ImageRule { at: "annotations.images", images: |place| lines(place, "image:") },
     ],
 };
 

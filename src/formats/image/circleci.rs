@@ -4,7 +4,7 @@
 use super::super::{Evidence, yaml, yaml::has_line};
 
 use super::kind::{KnownKind, RuleScope, file_name, is_below, is_yaml};
-use super::rule::Rule;
+use super::rule::ImageRule;
 use super::spelling::value;
 
 pub(super) const KIND: KnownKind = KnownKind {
@@ -16,10 +16,10 @@ pub(super) const KIND: KnownKind = KnownKind {
     scope: RuleScope::All,
     tree: yaml::tree,
     rules: &[
-        Rule { at: "jobs.*.docker[*].image", images: value },
-        Rule { at: "executors.*.docker[*].image", images: value },
-        Rule { at: "orbs.*.jobs.*.docker[*].image", images: value },
-        Rule { at: "orbs.*.executors.*.docker[*].image", images: value },
+        ImageRule { at: "jobs.*.docker[*].image", images: value },
+        ImageRule { at: "executors.*.docker[*].image", images: value },
+        ImageRule { at: "orbs.*.jobs.*.docker[*].image", images: value },
+        ImageRule { at: "orbs.*.executors.*.docker[*].image", images: value },
     ],
 };
 

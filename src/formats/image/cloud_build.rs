@@ -3,7 +3,7 @@
 use super::super::{Evidence, yaml::has_line};
 
 use super::kind::{KnownKind, RuleScope, file_name, is_yaml, yaml_or_json};
-use super::rule::Rule;
+use super::rule::ImageRule;
 use super::spelling::value;
 
 pub(super) const KIND: KnownKind = KnownKind {
@@ -17,7 +17,7 @@ pub(super) const KIND: KnownKind = KnownKind {
     },
     scope: RuleScope::All,
     tree: yaml_or_json,
-    rules: &[Rule { at: "steps[*].name", images: value }],
+    rules: &[ImageRule { at: "steps[*].name", images: value }],
 };
 
 #[cfg(test)]

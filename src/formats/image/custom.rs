@@ -6,7 +6,7 @@ use crate::text::yaml::YamlNode;
 
 use super::kind::{KnownKind, RuleScope, yaml_or_json};
 use super::known::KnownImage;
-use super::rule::{Rule, RulePlace};
+use super::rule::{ImageRule, RulePlace};
 use super::spelling::{helm_values, tagged_value};
 
 /// API groups whose objects contain patterns of images, or repositories to watch.
@@ -25,11 +25,11 @@ pub(super) const KIND: KnownKind = KnownKind {
     scope: RuleScope::Additional,
     tree: yaml_or_json,
     rules: &[
-        Rule { at: "", images: custom_resource },
-        Rule { at: "[apiVersion^=postgresql.cnpg.io/].spec.imageName", images: tagged_value },
-        Rule { at: "[apiVersion^=pkg.crossplane.io/].spec.package", images: tagged_value },
-        Rule { at: "[apiVersion^=kind.x-k8s.io/].nodes[*].image", images: tagged_value },
-        Rule { at: "[apiVersion^=k3d.io/].image", images: tagged_value },
+        ImageRule { at: "", images: custom_resource },
+        ImageRule { at: "[apiVersion^=postgresql.cnpg.io/].spec.imageName", images: tagged_value },
+        ImageRule { at: "[apiVersion^=pkg.crossplane.io/].spec.package", images: tagged_value },
+        ImageRule { at: "[apiVersion^=kind.x-k8s.io/].nodes[*].image", images: tagged_value },
+        ImageRule { at: "[apiVersion^=k3d.io/].image", images: tagged_value },
     ],
 };
 

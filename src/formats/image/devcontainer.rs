@@ -4,8 +4,8 @@
 use super::super::{Evidence, ImageSite, json};
 
 use super::kind::{KnownKind, RuleScope, file_name};
-use super::known::{ImageForm, KnownImage};
-use super::rule::{Rule, RulePlace};
+use super::known::KnownImage;
+use super::rule::{ImageRule, RulePlace};
 use super::spelling::value;
 
 pub(super) const KIND: KnownKind = KnownKind {
@@ -13,7 +13,7 @@ pub(super) const KIND: KnownKind = KnownKind {
     recognize: |file| ["devcontainer.json", ".devcontainer.json"].contains(&file_name(file)).then_some(Evidence::Name),
     scope: RuleScope::All,
     tree: json::tree,
-    rules: &[Rule { at: "image", images: value }, Rule { at: "features.{key}", images: feature }],
+    rules: &[ImageRule { at: "image", images: value }, ImageRule { at: "features.{key}", images: feature }],
 };
 
 fn feature(place: &RulePlace<'_>) -> Vec<KnownImage> {
@@ -23,15 +23,9 @@ fn feature(place: &RulePlace<'_>) -> Vec<KnownImage> {
     if !has_registry || text.contains("://") {
         return Vec::new();
     }
-    let image = place.within(0..text.len());
-    match image.form {
-        ImageForm::Within(span) => {
-            // No selector can name a key that changes.
-            let site = ImageSite { node: None, ..image.site };
-            vec![KnownImage { form: ImageForm::DigestOnly(span), site, ..image }]
-        }
-        _ => vec![image],
-    }
+    let image = place.digest_only(0..text.len());
+    // No selector can name a key that changes.
+    vec![KnownImage { site: ImageSite { node: None, ..image.site }, ..image }]
 }
 
 #[cfg(test)]

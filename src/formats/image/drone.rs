@@ -3,7 +3,7 @@
 use super::super::yaml;
 
 use super::kind::{KnownKind, RuleScope, named_yaml};
-use super::rule::Rule;
+use super::rule::ImageRule;
 use super::spelling::value;
 
 pub(super) const KIND: KnownKind = KnownKind {
@@ -12,10 +12,10 @@ pub(super) const KIND: KnownKind = KnownKind {
     scope: RuleScope::All,
     tree: yaml::tree,
     rules: &[
-        Rule { at: "steps[*].image", images: value },
-        Rule { at: "services[*].image", images: value },
-        Rule { at: "pipeline.*.image", images: value },
-        Rule { at: "services.*.image", images: value },
+        ImageRule { at: "steps[*].image", images: value },
+        ImageRule { at: "services[*].image", images: value },
+        ImageRule { at: "pipeline.*.image", images: value },
+        ImageRule { at: "services.*.image", images: value },
     ],
 };
 

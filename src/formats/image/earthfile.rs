@@ -8,7 +8,7 @@ use crate::text::diagnostics::Problem;
 use crate::text::yaml::{YamlNode, YamlValue};
 
 use super::kind::{KnownKind, RuleScope, file_name};
-use super::rule::Rule;
+use super::rule::ImageRule;
 use super::spelling::value;
 
 pub(super) const KIND: KnownKind = KnownKind {
@@ -16,7 +16,7 @@ pub(super) const KIND: KnownKind = KnownKind {
     recognize: |file| (file_name(file) == "Earthfile").then_some(Evidence::Name),
     scope: RuleScope::All,
     tree,
-    rules: &[Rule { at: "FROM[*]", images: value }, Rule { at: "pull[*]", images: value }],
+    rules: &[ImageRule { at: "FROM[*]", images: value }, ImageRule { at: "pull[*]", images: value }],
 };
 
 fn tree(text: &FileText) -> Result<Arc<DocumentTree>, Problem> {

@@ -8,7 +8,7 @@ use super::super::{Evidence, ImageSite, NotAnImage, yaml::has_line};
 use super::super::image_site::{given, parse};
 use super::kind::{KnownKind, RuleScope, yaml_or_json};
 use super::known::{ImageForm, KnownImage};
-use super::rule::{Rule, RulePlace};
+use super::rule::{ImageRule, RulePlace};
 use super::spelling::{keys, kustomize_entry};
 
 pub(super) const KIND: KnownKind = KnownKind {
@@ -17,12 +17,12 @@ pub(super) const KIND: KnownKind = KnownKind {
     scope: RuleScope::Additional,
     tree: yaml_or_json,
     rules: &[
-        Rule { at: "[apiVersion^=source.toolkit.fluxcd.io/][kind=OCIRepository].spec", images: oci_repository },
-        Rule {
+        ImageRule { at: "[apiVersion^=source.toolkit.fluxcd.io/][kind=OCIRepository].spec", images: oci_repository },
+        ImageRule {
             at: "[apiVersion^=kustomize.toolkit.fluxcd.io/][kind=Kustomization].spec.images[*]",
             images: kustomize_entry,
         },
-        Rule {
+        ImageRule {
             at: "[apiVersion^=helm.toolkit.fluxcd.io/][kind=HelmRelease].spec.postRenderers[*].kustomize.images[*]",
             images: kustomize_entry,
         },

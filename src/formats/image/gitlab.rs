@@ -3,7 +3,7 @@
 use super::super::{Evidence, yaml, yaml::has_line};
 
 use super::kind::{KnownKind, RuleScope, file_name, is_below, is_yaml};
-use super::rule::Rule;
+use super::rule::ImageRule;
 use super::spelling::value;
 
 pub(super) const KIND: KnownKind = KnownKind {
@@ -19,14 +19,14 @@ pub(super) const KIND: KnownKind = KnownKind {
     scope: RuleScope::All,
     tree: yaml::tree,
     rules: &[
-        Rule { at: "image", images: value },
-        Rule { at: "image.name", images: value },
-        Rule { at: "services[*]", images: value },
-        Rule { at: "services[*].name", images: value },
-        Rule { at: "*.image", images: value },
-        Rule { at: "*.image.name", images: value },
-        Rule { at: "*.services[*]", images: value },
-        Rule { at: "*.services[*].name", images: value },
+        ImageRule { at: "image", images: value },
+        ImageRule { at: "image.name", images: value },
+        ImageRule { at: "services[*]", images: value },
+        ImageRule { at: "services[*].name", images: value },
+        ImageRule { at: "*.image", images: value },
+        ImageRule { at: "*.image.name", images: value },
+        ImageRule { at: "*.services[*]", images: value },
+        ImageRule { at: "*.services[*].name", images: value },
     ],
 };
 

@@ -14,7 +14,7 @@ const DEPTH_MAX: usize = 64;
 /// Keys with their values.
 type HclEntries = Vec<(Arc<YamlNode>, Arc<YamlNode>)>;
 
-/// Parses a file.
+/// Parses a file into one document of nested maps.
 pub(super) fn tree(text: &FileText) -> Result<Arc<DocumentTree>, Problem> {
     text.parsed("hcl", || {
         let mut reader = HclReader { file: &text.file, at: 0 };

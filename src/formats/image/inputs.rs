@@ -3,7 +3,7 @@
 use super::super::{Evidence, yaml, yaml::has_line};
 
 use super::kind::{KnownKind, RuleScope};
-use super::rule::Rule;
+use super::rule::ImageRule;
 use super::spelling::{lines, tagged_value};
 
 pub(super) const KIND: KnownKind = KnownKind {
@@ -15,17 +15,17 @@ pub(super) const KIND: KnownKind = KnownKind {
     scope: RuleScope::Additional,
     tree: yaml::tree,
     rules: &[
-        Rule { at: "**.steps[uses^=docker/setup-qemu-action@].with.image", images: tagged_value },
-        Rule {
+        ImageRule { at: "**.steps[uses^=docker/setup-qemu-action@].with.image", images: tagged_value },
+        ImageRule {
             at: "**.steps[uses^=docker/setup-buildx-action@].with.driver-opts",
             images: |place| lines(place, "image="),
         },
-        Rule { at: "**.steps[uses^=helm/kind-action@].with.node_image", images: tagged_value },
-        Rule { at: "**.steps[uses^=container-tools/kind-action@].with.node_image", images: tagged_value },
-        Rule { at: "**.steps[uses^=container-tools/kind-action@].with.registry_image", images: tagged_value },
-        Rule { at: "**.steps[uses^=engineerd/setup-kind@].with.image", images: tagged_value },
-        Rule { at: "**.steps[uses^=addnab/docker-run-action@].with.image", images: tagged_value },
-        Rule { at: "**.steps[uses^=google-github-actions/deploy-cloudrun@].with.image", images: tagged_value },
+        ImageRule { at: "**.steps[uses^=helm/kind-action@].with.node_image", images: tagged_value },
+        ImageRule { at: "**.steps[uses^=container-tools/kind-action@].with.node_image", images: tagged_value },
+        ImageRule { at: "**.steps[uses^=container-tools/kind-action@].with.registry_image", images: tagged_value },
+        ImageRule { at: "**.steps[uses^=engineerd/setup-kind@].with.image", images: tagged_value },
+        ImageRule { at: "**.steps[uses^=addnab/docker-run-action@].with.image", images: tagged_value },
+        ImageRule { at: "**.steps[uses^=google-github-actions/deploy-cloudrun@].with.image", images: tagged_value },
     ],
 };
 
@@ -59,7 +59,7 @@ jobs:
             &[
                 r#"7 docker.io/library/python:3.12; yaml = { PATH, at = "jobs.a.steps[0].with.image" }"#,
                 r#"12 docker.io/library/python:3.12; image = { PATH, at = "jobs.a.steps[1].with.driver-opts" }"#,
-                r#"15 moby/buildkit:v0.17"#,
+                r#"14 moby/buildkit:v0.17"#,
                 r#"18 docker.io/library/python:3.12; yaml = { PATH, at = "jobs.a.steps[4].with.node_image" }"#,
             ],
             r#"on: push

@@ -6,7 +6,7 @@ use super::super::{DocumentTree, Evidence, FileText, json, yaml};
 use crate::text::diagnostics::{Problem, SourceFile};
 
 use super::known::KnownImage;
-use super::rule::{self, Rule};
+use super::rule::{self, ImageRule};
 
 /// A kind of file and the rules for its images.
 pub(super) struct KnownKind {
@@ -17,7 +17,7 @@ pub(super) struct KnownKind {
     pub(super) scope: RuleScope,
     /// Parses a file into a tree.
     pub(super) tree: fn(&FileText) -> Result<Arc<DocumentTree>, Problem>,
-    pub(super) rules: &'static [Rule],
+    pub(super) rules: &'static [ImageRule],
 }
 
 /// Images that the rules of a kind find.

@@ -90,6 +90,13 @@ impl KnownImage {
                 "remove `write`; the keys for tag and digest are written if they exist",
             ));
         }
+        // A merged key lies in another map.
+        let is_own = |key: &ImageKey| self.node.entries().is_empty() || self.node.contains(&key.node.span);
+        if let Some(key) = keys.iter().find(|key| key.node.is_anchored || !is_own(key)) {
+            let message = "an anchor, an alias or a merge key shares a part of the image";
+            let help = "write the value out, without `&`, `*` or `<<`";
+            return Err(spec.text.invalid(key.node.span.clone(), message, help));
+        }
         keys.iter().map(|key| write(spec, &key.node, &spec.part_of(key.part)?)).collect()
     }
 

@@ -2,16 +2,17 @@
 //! containers.
 
 use super::super::{Evidence, yaml::has_line};
-use crate::text::yaml::YamlNode;
 
 use super::hcl;
 use super::kind::{KnownKind, RuleScope, file_name};
 use super::known::KnownImage;
-use super::rule::{Rule, RulePlace};
-use super::spelling::{prefixed, value};
+use super::rule::{ImageRule, RulePlace};
 
 /// Drivers whose `config.image` is a container image.
 const DRIVERS: [&str; 4] = ["docker", "podman", "containerd-driver", "containerd"];
+
+/// Optional prefix of an image of the driver `podman`.
+const SCHEME: &str = "docker://";
 
 pub(super) const KIND: KnownKind = KnownKind {
     patterns: &["**/*.nomad", "**/*.nomad.hcl", "**/*.hcl"],
@@ -25,18 +26,18 @@ pub(super) const KIND: KnownKind = KnownKind {
     },
     scope: RuleScope::All,
     tree: hcl::tree,
-    rules: &[Rule { at: "job.*.group.*.task.*", images: task }, Rule { at: "job.*.task.*", images: task }],
+    rules: &[ImageRule { at: "job.*.group.*.task.*", images: task }, ImageRule { at: "job.*.task.*", images: task }],
 };
 
+/// Finds the image of a task. Nomad does not find an image with both tag and digest on the host.
 fn task(place: &RulePlace<'_>) -> Vec<KnownImage> {
     let driver = place.node.get("driver").and_then(|driver| driver.text());
-    let image = |config: &'_ YamlNode| config.get("image").cloned();
-    match (driver, place.node.get("config").and_then(|config| image(config))) {
-        (Some(driver), Some(image)) if DRIVERS.contains(&driver) => match prefixed(&place.below(&image), "docker://") {
-            images if images.is_empty() => value(&place.below(&image)),
-            images => images,
-        },
-        _ => Vec::new(),
+    let image = place.node.get("config").and_then(|config| config.get("image"));
+    let Some((image, text)) = image.and_then(|image| Some((image, image.text()?))) else { return Vec::new() };
+    let start = if text.starts_with(SCHEME) { SCHEME.len() } else { 0 };
+    match driver.is_some_and(|driver| DRIVERS.contains(&driver)) && text.len() > start {
+        true => vec![place.below(image).digest_only(start..text.len())],
+        false => Vec::new(),
     }
 }
 
@@ -77,7 +78,7 @@ mod tests {
     task "server" {
       driver = "docker"
       config {
-        image = "python:3.12@DIGEST"
+        image = "python@DIGEST"
         args  = ["run"]
       }
     }

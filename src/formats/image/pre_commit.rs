@@ -5,7 +5,7 @@ use super::super::yaml;
 
 use super::kind::{KnownKind, RuleScope, named_yaml};
 use super::known::KnownImage;
-use super::rule::{Rule, RulePlace};
+use super::rule::{ImageRule, RulePlace};
 
 /// Options of `docker run` with a value in the next word.
 const WITH_VALUE: [&str; 12] = [
@@ -31,8 +31,8 @@ pub(super) const KIND: KnownKind = KnownKind {
     scope: RuleScope::All,
     tree: yaml::tree,
     rules: &[
-        Rule { at: "repos[*].hooks[language=docker_image].entry", images: entry },
-        Rule { at: "[language=docker_image].entry", images: entry },
+        ImageRule { at: "repos[*].hooks[language=docker_image].entry", images: entry },
+        ImageRule { at: "[language=docker_image].entry", images: entry },
     ],
 };
 

@@ -8,7 +8,7 @@ use crate::text::yaml::{YamlNode, YamlValue};
 
 use super::kind::{KnownKind, RuleScope, file_name};
 use super::known::KnownImage;
-use super::rule::{Rule, RulePlace};
+use super::rule::{ImageRule, RulePlace};
 use super::spelling::value;
 
 /// Extensions of units and their sections with an image.
@@ -24,9 +24,9 @@ pub(super) const KIND: KnownKind = KnownKind {
     scope: RuleScope::All,
     tree,
     rules: &[
-        Rule { at: "Container.Image", images: image },
-        Rule { at: "Image.Image", images: image },
-        Rule { at: "Volume.Image", images: image },
+        ImageRule { at: "Container.Image", images: image },
+        ImageRule { at: "Image.Image", images: image },
+        ImageRule { at: "Volume.Image", images: image },
     ],
 };
 
@@ -39,10 +39,25 @@ fn tree(text: &FileText) -> Result<Arc<DocumentTree>, Problem> {
     text.parsed("quadlet", || Ok(DocumentTree::new(vec![document(text.text())])))
 }
 
+/// A section of a unit.
+struct UnitSection {
+    name: Arc<YamlNode>,
+    entries: Vec<(Arc<YamlNode>, Arc<YamlNode>)>,
+}
+
+impl UnitSection {
+    /// Returns the section as a map with the bytes from its name to its last value.
+    fn close(self) -> (Arc<YamlNode>, Arc<YamlNode>) {
+        let end = self.entries.last().map_or(self.name.span.end, |(_, value)| value.span.end);
+        let map = YamlNode::plain(YamlValue::Map(self.entries), self.name.span.start..end);
+        (self.name, Arc::new(map))
+    }
+}
+
 /// Parses a unit (systemd.syntax(7)) into sections of keys. Values that continue on the next line are left out.
 fn document(text: &str) -> Arc<YamlNode> {
     let mut sections = Vec::new();
-    let mut section: Option<(Arc<YamlNode>, Vec<(Arc<YamlNode>, Arc<YamlNode>)>)> = None;
+    let mut section: Option<UnitSection> = None;
     let (mut at, mut is_continued) = (0, false);
     for whole in text.split_inclusive('\n') {
         let (line, start) = (whole.trim(), at + (whole.len() - whole.trim_start().len()));
@@ -54,22 +69,15 @@ fn document(text: &str) -> Arc<YamlNode> {
             continue;
         }
         if let Some(name) = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
-            sections.extend(section.take().map(closed));
-            section = Some((plain(name, start + 1), Vec::new()));
-        } else if let (Some((key, value)), Some((_, entries))) = (line.split_once('='), &mut section) {
+            sections.extend(section.take().map(UnitSection::close));
+            section = Some(UnitSection { name: plain(name, start + 1), entries: Vec::new() });
+        } else if let (Some((key, value)), Some(section)) = (line.split_once('='), &mut section) {
             let behind = start + key.len() + 1 + (value.len() - value.trim_start().len());
-            entries.push((plain(key.trim_end(), start), plain(value.trim(), behind)));
+            section.entries.push((plain(key.trim_end(), start), plain(value.trim(), behind)));
         }
     }
-    sections.extend(section.map(closed));
+    sections.extend(section.map(UnitSection::close));
     Arc::new(YamlNode::plain(YamlValue::Map(sections), 0..text.len()))
-}
-
-/// Returns a section with the bytes from its name to its last value.
-fn closed((name, entries): (Arc<YamlNode>, Vec<(Arc<YamlNode>, Arc<YamlNode>)>)) -> (Arc<YamlNode>, Arc<YamlNode>) {
-    let end = entries.last().map_or(name.span.end, |(_, value)| value.span.end);
-    let map = YamlNode::plain(YamlValue::Map(entries), name.span.start..end);
-    (name, Arc::new(map))
 }
 
 fn plain(text: &str, start: usize) -> Arc<YamlNode> {

@@ -13,7 +13,7 @@ use super::known::KnownImage;
 use crate::text::yaml::YamlNode;
 
 /// Images at one path, and how they are spelled there.
-pub(super) struct Rule {
+pub(super) struct ImageRule {
     /// Path to the values.
     pub(super) at: &'static str,
     /// Returns the images that a value names.
@@ -53,7 +53,7 @@ enum Crumb {
 }
 
 /// Returns the images at the path of `rule` below `document`.
-pub(super) fn images(rule: &Rule, text: &FileText, document: &Arc<YamlNode>) -> Vec<KnownImage> {
+pub(super) fn images(rule: &ImageRule, text: &FileText, document: &Arc<YamlNode>) -> Vec<KnownImage> {
     let steps = steps(rule.at);
     let mut walk = RuleWalk { rule, text, steps: &steps, crumbs: Vec::new(), seen: HashSet::new(), found: Vec::new() };
     walk.visit(document, 0, None);
@@ -100,7 +100,7 @@ fn steps(path: &str) -> Vec<PathStep<'_>> {
 
 /// A walk along one path.
 struct RuleWalk<'a> {
-    rule: &'a Rule,
+    rule: &'a ImageRule,
     text: &'a FileText,
     steps: &'a [PathStep<'a>],
     /// Keys and items on the way to the current value.

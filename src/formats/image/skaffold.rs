@@ -4,7 +4,7 @@
 use super::super::{Evidence, yaml, yaml::has_line};
 
 use super::kind::{KnownKind, RuleScope, file_name, is_yaml};
-use super::rule::Rule;
+use super::rule::ImageRule;
 use super::spelling::tagged_value;
 
 pub(super) const KIND: KnownKind = KnownKind {
@@ -16,14 +16,14 @@ pub(super) const KIND: KnownKind = KnownKind {
     scope: RuleScope::All,
     tree: yaml::tree,
     rules: &[
-        Rule { at: "**.artifacts[*].**.buildArgs.*image", images: tagged_value },
-        Rule { at: "**.artifacts[*].buildpacks.builder", images: tagged_value },
-        Rule { at: "**.artifacts[*].buildpacks.runImage", images: tagged_value },
-        Rule { at: "**.artifacts[*].kaniko.*image", images: tagged_value },
-        Rule { at: "**.artifacts[*].ko.fromImage", images: tagged_value },
-        Rule { at: "**.artifacts[*].jib.fromImage", images: tagged_value },
-        Rule { at: "verify[*].container.image", images: tagged_value },
-        Rule { at: "customActions[*].containers[*].image", images: tagged_value },
+        ImageRule { at: "**.artifacts[*].**.buildArgs.*image", images: tagged_value },
+        ImageRule { at: "**.artifacts[*].buildpacks.builder", images: tagged_value },
+        ImageRule { at: "**.artifacts[*].buildpacks.runImage", images: tagged_value },
+        ImageRule { at: "**.artifacts[*].kaniko.*image", images: tagged_value },
+        ImageRule { at: "**.artifacts[*].ko.fromImage", images: tagged_value },
+        ImageRule { at: "**.artifacts[*].jib.fromImage", images: tagged_value },
+        ImageRule { at: "verify[*].container.image", images: tagged_value },
+        ImageRule { at: "customActions[*].containers[*].image", images: tagged_value },
     ],
 };
 

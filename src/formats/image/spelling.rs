@@ -146,6 +146,15 @@ impl<'a> RulePlace<'a> {
         self.image(&value[range], form)
     }
 
+    /// Returns the image that the bytes `range` of the value name, for a tool that accepts no tag beside a digest.
+    pub(super) fn digest_only(&self, range: Range<usize>) -> KnownImage {
+        let image = self.within(range);
+        match image.form {
+            ImageForm::Within(span) => KnownImage { form: ImageForm::DigestOnly(span), ..image },
+            _ => image,
+        }
+    }
+
     /// Returns the image that these bytes of the file name.
     pub(super) fn at_span(&self, span: Range<usize>) -> KnownImage {
         let text = self.text.text()[span.clone()].to_owned();

@@ -14,11 +14,11 @@ pub(super) fn calls(text: &FileText, functions: &[&str]) -> Result<Arc<DocumentT
         for function in functions {
             let reader = StarlarkReader { file: &text.file, at: 0 };
             let calls = reader.calls(function)?;
-            if let (Some((name, first)), Some((_, last))) = (calls.first(), calls.last()) {
+            if let Some((name, _)) = calls.first() {
                 let key = node(YamlValue::Plain((*function).to_owned()), name.clone());
-                let span = first.span.start..last.span.end;
                 let list = calls.iter().map(|(_, call)| Arc::clone(call)).collect();
-                entries.push((key, node(YamlValue::List(list), span)));
+                // Unlike that of its only call, the place of the list is the whole file.
+                entries.push((key, node(YamlValue::List(list), 0..text.text().len())));
             }
         }
         let whole = node(YamlValue::Map(entries), 0..text.text().len());

@@ -5,7 +5,7 @@ use super::super::{Evidence, yaml::has_line};
 
 use super::kind::{KnownKind, RuleScope, yaml_or_json};
 use super::known::KnownImage;
-use super::rule::{Rule, RulePlace};
+use super::rule::{ImageRule, RulePlace};
 use super::spelling::tagged_value;
 
 pub(super) const KIND: KnownKind = KnownKind {
@@ -14,11 +14,11 @@ pub(super) const KIND: KnownKind = KnownKind {
     scope: RuleScope::Additional,
     tree: yaml_or_json,
     rules: &[
-        Rule { at: "**.taskRef[resolver=bundles].params[name=bundle].value", images: tagged_value },
-        Rule { at: "**.pipelineRef[resolver=bundles].params[name=bundle].value", images: tagged_value },
-        Rule { at: "**.taskRef.bundle", images: tagged_value },
-        Rule { at: "**.pipelineRef.bundle", images: tagged_value },
-        Rule { at: "[apiVersion^=tekton.dev/].spec.params[*]", images: parameter },
+        ImageRule { at: "**.taskRef[resolver=bundles].params[name=bundle].value", images: tagged_value },
+        ImageRule { at: "**.pipelineRef[resolver=bundles].params[name=bundle].value", images: tagged_value },
+        ImageRule { at: "**.taskRef.bundle", images: tagged_value },
+        ImageRule { at: "**.pipelineRef.bundle", images: tagged_value },
+        ImageRule { at: "[apiVersion^=tekton.dev/].spec.params[*]", images: parameter },
     ],
 };
 

@@ -117,7 +117,7 @@ fn f17_an_image_that_cannot_be_written_is_reported_with_a_remedy() {
         "",
         ".gitlab-ci.yml",
         ".x: &x\n  image: python:3\na:\n  <<: *x\n",
-        "1 ! cannot edit `.x.image` in `.gitlab-ci.yml`: an anchor, an alias or a merge key shares it; write the value out \
+        "1 ! cannot edit `\".x\".image` in `.gitlab-ci.yml`: an anchor, an alias or a merge key shares it; write the value out \
          there, without `&`, `*` or `<<`",
     );
     at(
@@ -133,6 +133,29 @@ fn f17_an_image_that_cannot_be_written_is_reported_with_a_remedy() {
         "5 ! `write = \"repository@digest\"` is not supported here: the image has several keys; remove `write`; the keys for \
          tag and digest are written if they exist",
     );
+}
+
+#[test]
+fn f17_keys_that_are_shared_or_computed_are_not_written() {
+    let flux = "apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\n";
+    let shared =
+        "an anchor, an alias or a merge key shares a part of the image; write the value out, without `&`, `*` or `<<`";
+    for (images, line) in [
+        ("x: &t '3'\nspec: {images: [{name: python, newTag: *t}]}\n", 3),
+        ("x: &t {newTag: '3'}\nspec: {images: [{name: python, <<: *t}]}\n", 3),
+    ] {
+        check("image = { path = \"a.yaml\" }", "a.yaml", &format!("{flux}{images}"), &format!("{line} ! {shared}"));
+    }
+    check(
+        "image = { path = \"a.yaml\" }",
+        "a.yaml",
+        "apiVersion: a.example/v1\nkind: A\nspec:\n  a: &a {image: 'python:3'}\n  b: *a\n",
+        "4 ! an anchor, an alias or a merge key shares the image; write the value out, without `&`, `*` or `<<`",
+    );
+    let pull = |digest: &str| format!("oci_pull(name = \"a\", image = \"python\", tag = TAG, digest = {digest})\n");
+    let target = "image = { path = \"WORKSPACE\", at = \"oci_pull[name=a]\" }";
+    check(target, "WORKSPACE", &pull("\"\""), &pull(&format!("\"{DIGEST}\"")));
+    check(target, "WORKSPACE", &pull("None"), "1 ! the `digest` of the call is not a string; write `digest = \"\",`");
 }
 
 #[test]

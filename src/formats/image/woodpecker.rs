@@ -3,7 +3,7 @@
 use super::super::{Evidence, yaml, yaml::has_line};
 
 use super::kind::{KnownKind, RuleScope, file_name, is_below, is_yaml, named_yaml};
-use super::rule::Rule;
+use super::rule::ImageRule;
 use super::spelling::value;
 
 pub(super) const KIND: KnownKind = KnownKind {
@@ -17,13 +17,13 @@ pub(super) const KIND: KnownKind = KnownKind {
     scope: RuleScope::All,
     tree: yaml::tree,
     rules: &[
-        Rule { at: "steps[*].image", images: value },
-        Rule { at: "steps.*.image", images: value },
-        Rule { at: "services[*].image", images: value },
-        Rule { at: "services.*.image", images: value },
-        Rule { at: "clone[*].image", images: value },
-        Rule { at: "clone.*.image", images: value },
-        Rule { at: "pipeline.*.image", images: value },
+        ImageRule { at: "steps[*].image", images: value },
+        ImageRule { at: "steps.*.image", images: value },
+        ImageRule { at: "services[*].image", images: value },
+        ImageRule { at: "services.*.image", images: value },
+        ImageRule { at: "clone[*].image", images: value },
+        ImageRule { at: "clone.*.image", images: value },
+        ImageRule { at: "pipeline.*.image", images: value },
     ],
 };
 

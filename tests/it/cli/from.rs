@@ -99,7 +99,7 @@ changed or not adopted:
 AT             TEXT      REASON
 Dockerfile:1   scratch   `scratch` is empty
 error: no image found
-help: name Dockerfiles, compose files, workflows, Kubernetes objects or Helm values, or write an example root without `--from`
+help: name Dockerfiles, compose files, Kubernetes objects, Helm values or files of CI systems, or write an example root without `--from`
 --- exit 1
 "#,
     );
