@@ -128,7 +128,8 @@ macro_rules! kinds {
             /// The tag whose pin is written, e.g. `python:3.12`. Not with `marker`: each comment names its tag.
             from: Option<At<String>>,
             /// The part to write: `reference` (default, `repository:tag@digest`), `repository@digest`, `repository:tag`,
-            /// `repository`, `tag@digest`, `tag` or `digest`.
+            /// `repository`, `tag@digest`, `tag`, `digest` or `digest-hex` (without `sha256:`). A repository that means the same
+            /// one keeps its spelling.
             write: Option<At<String>>,
             $($(#[doc = $doc])+ $module: Option<At<<$module::$Place as FileFormat>::Table>>,)+
         }

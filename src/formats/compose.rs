@@ -52,12 +52,11 @@ impl FileFormat for ComposePlace {
     }
 
     fn edits(&self, spec: &WriteSpec<'_>) -> Result<Vec<TargetEdit>, TargetError> {
-        let (text, new) = (spec.text, spec.value()?);
+        let text = spec.text;
         let Some(name) = &self.service else {
             let sites = text.parsed("compose", || Ok(ImageSites::new(text, unbuilt_images(text, &*tree(text)?))))?;
             let sites = sites.of_pin(spec, "select one with `service = \"…\"`")?;
-            let nodes = sites.iter().filter_map(|site| site.node.as_ref());
-            return nodes.map(|node| write(spec, node, &new)).collect();
+            return sites.iter().map(|site| edit(spec, site)).collect();
         };
         let mut edits = Vec::new();
         let selector = Selector::of(&["services", name], None);
@@ -71,11 +70,10 @@ impl FileFormat for ComposePlace {
             let Some(image) = field(text, &selector, &service, "image")? else {
                 return invalid(format!("service `{name}` has no `image`"), "add `image: \"\"`");
             };
-            if image.text().is_some_and(|text| text.contains('$')) {
-                let help = "write the image out, or add a target for the file that sets them";
-                return Err(text.invalid(image.span.clone(), "the image contains variables", help));
-            }
-            edits.push(write(spec, &image, &new)?);
+            edits.push(match service_image(&text.file, &service) {
+                Some(site) => edit(spec, &site)?,
+                None => write(spec, &image, &spec.value()?)?,
+            });
         }
         Ok(edits)
     }
@@ -101,6 +99,16 @@ impl FileFormat for ComposePlace {
             }
         }
         Ok(by_start(sites, &names, |name| TargetKind::Compose(Self { service: Some(name.clone()) })))
+    }
+}
+
+/// Writes the pin over an image.
+fn edit(spec: &WriteSpec<'_>, site: &ImageSite) -> Result<TargetEdit, TargetError> {
+    let help = "write the image out, or add a target for the file that sets them";
+    let new = spec.value_over(&site.span, site.image.as_ref().ok(), help)?;
+    match &site.node {
+        Some(node) => write(spec, node, &new),
+        None => Ok(spec.replace(site.span.clone(), &spec.text.text()[site.span.clone()], &new)),
     }
 }
 
@@ -139,7 +147,7 @@ mod tests {
 
     #[track_caller]
     fn at(service: &str, yaml: &str, expected: &str) {
-        let expected = expected.replace("NEW", &format!("docker.io/library/python:3.12@{DIGEST}"));
+        let expected = expected.replace("NEW", &format!("python:3.12@{DIGEST}"));
         check(&format!("compose = {{ path = \"compose.yaml\"{service} }}"), "compose.yaml", yaml, &expected);
     }
 
@@ -148,7 +156,7 @@ mod tests {
         let yaml = "services:\n  web: { image: \"python:3\", ports: [] }\n  db:\n    image: postgres:16 # db\n  own:\n    \
                     build: .\n    image: python\n";
         at(", service = \"web\"", yaml, &yaml.replace("python:3", "NEW"));
-        at(", service = \"db\"", yaml, &yaml.replace("postgres:16", "NEW"));
+        at(", service = \"db\"", yaml, &yaml.replace("postgres:16", "docker.io/library/NEW"));
         at("", yaml, &yaml.replace("python:3", "NEW"));
     }
 

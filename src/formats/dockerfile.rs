@@ -1,5 +1,5 @@
 //! `dockerfile = { path, stage | arg }`: the image of a `FROM`, or the default of an `ARG`; with neither, all images from the
-//! pin's repository in `FROM`, `COPY --from` and `RUN --mount`.
+//! pin's repository in `FROM`, `COPY --from`, `RUN --mount` and `# syntax`.
 
 mod parse;
 
@@ -13,12 +13,15 @@ use super::{
     Evidence, FileFormat, FileText, ImageSite, ImageSites, ReferencePart, SiteCandidate, TargetEdit, TargetError,
     TargetKind, TargetReader, WriteSpec, available,
 };
+use crate::model::image::ImageRef;
 use crate::text::diagnostics::{At, Problem, SourceFile};
 
-use super::variables::trailing_variable;
-use super::yaml::has_line;
+use super::variables::{repository_length, trailing_variable};
 
 use parse::{Dockerfile, Stage};
+
+/// Extensions of texts about Dockerfiles, which may start as one.
+const DOCUMENTS: [&str; 4] = ["md", "markdown", "rst", "adoc"];
 
 /// Images of a Dockerfile.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,34 +72,46 @@ impl FileFormat for DockerfilePlace {
     }
 
     fn edits(&self, spec: &WriteSpec<'_>) -> Result<Vec<TargetEdit>, TargetError> {
-        let (text, new) = (spec.text, spec.value()?);
-        let edit = |span: Range<usize>| spec.replace(span.clone(), &text.text()[span], &new);
+        let text = spec.text;
+        let edit = |span: Range<usize>, new: &str| spec.replace(span.clone(), &text.text()[span], new);
+        let write = |span: &Range<usize>, image: Option<&ImageRef>| {
+            let new = spec.value_over(span, image, "select the variable, e.g. `arg = \"BASE\"`")?;
+            Ok(edit(span.clone(), &new))
+        };
         match self {
             Self::Repository => {
                 let parse = || Ok(ImageSites::new(text, dockerfile(text)?.images.iter().cloned()));
                 let sites = text.parsed("dockerfile images", parse)?;
                 let sites = sites.of_pin(spec, "select one with `stage = \"…\"`")?;
-                Ok(sites.iter().map(|site| edit(site.span.clone())).collect())
+                sites.iter().map(|site| write(&site.span, site.image.as_ref().ok())).collect()
             }
             Self::Stage(name) => {
-                let span = stage(text, &*dockerfile(text)?, name)?;
-                if text.text()[span.clone()].contains('$') {
-                    let help = "select the variable, e.g. `arg = \"BASE\"`";
-                    return Err(text.invalid(span, "the image contains variables", help));
-                }
-                Ok(vec![edit(span)])
+                let file = dockerfile(text)?;
+                let span = stage(text, &file, name)?;
+                let site = file.images.iter().find(|site| site.span == span);
+                Ok(vec![write(&span, site.and_then(|site| site.image.as_ref().ok()))?])
             }
-            Self::Arg(name) => Ok(vec![edit(argument(text, &*dockerfile(text)?, name)?)]),
+            Self::Arg(name) => Ok(vec![edit(argument(text, &*dockerfile(text)?, name)?, &spec.value()?)]),
         }
     }
 
+    /// Recognizes a file by its name and its first instruction, which is `FROM` or `ARG`.
     fn recognize(file: &SourceFile) -> Option<Evidence> {
         let name = file.path.rsplit('/').next().unwrap_or_default().to_ascii_lowercase();
+        let extension = name.rsplit_once('.').map_or("", |(_, extension)| extension);
         let is_named = ["dockerfile", "containerfile"]
             .iter()
-            .any(|word| name == *word || name.starts_with(&format!("{word}.")) || name.ends_with(&format!(".{word}")));
-        let has_from = || has_line(file, &["FROM ", "from "]).then_some(Evidence::Guess);
-        if is_named { Some(Evidence::Name) } else { has_from() }
+            .any(|word| name == *word || name.starts_with(&format!("{word}.")) || extension == *word);
+        // A suffix that is no version makes it a file of another language.
+        let is_other = !extension.is_empty() && extension.bytes().all(|b| b.is_ascii_alphabetic());
+        if (is_other && !is_named) || DOCUMENTS.contains(&extension) {
+            return None;
+        }
+        match parse::first_keyword(&file.text) {
+            None => is_named.then_some(Evidence::Name),
+            Some(word) if !["FROM", "ARG"].contains(&word.to_ascii_uppercase().as_str()) => None,
+            Some(_) => Some(if is_named { Evidence::Name } else { Evidence::Guess }),
+        }
     }
 
     fn find(text: &FileText) -> Result<Vec<ImageSite>, Problem> {
@@ -132,14 +147,14 @@ fn candidates(text: &FileText, file: &Dockerfile, site: &ImageSite) -> Vec<SiteC
             false => vec![candidate(DockerfilePlace::Arg(name.to_owned()), part)],
         };
     }
-    if written.contains('$') {
+    if repository_length(written).is_none() {
         return Vec::new();
     }
     let stage = file
         .stage_at(site.span.start)
         .into_iter()
         .flat_map(|(number, stage)| stage.name.iter().cloned().chain([number.to_string()]).map(DockerfilePlace::Stage));
-    // Images of `COPY --from` and `RUN --mount` have no name.
+    // Images of `COPY --from`, `RUN --mount` and `# syntax` have no name.
     stage.chain([DockerfilePlace::Repository]).map(|place| candidate(place, None)).collect()
 }
 

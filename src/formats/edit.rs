@@ -1,12 +1,17 @@
 //! Edits of a target in one file: byte spans and their new text.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use super::{FileText, PinLookup, ReferencePart, Target};
-use crate::model::image::{PinnedRef, TagId};
+use crate::model::image::{ImageRef, PinnedRef, TagId, written_repository};
 use crate::text::diagnostics::Problem;
 use crate::text::lfs;
 use crate::text::yaml::{YamlNode, YamlValue};
+
+use super::image_site::parse;
+use super::part::is_digest_hex;
+use super::variables::repository_length;
 
 /// A file that targets name: parsed once, however many targets it has.
 pub struct TargetFile<'a> {
@@ -118,15 +123,54 @@ impl WriteSpec<'_> {
         })
     }
 
-    /// Replaces the text at `span`, whose value is `was`, by `new`.
+    /// Returns the text to write over the image at `span`, which a file's variables expand to `image`. Variables in its
+    /// repository remain, if they mean that of the pin; `help` says how to write any other variable.
+    pub(super) fn value_over(
+        &self,
+        span: &Range<usize>,
+        image: Option<&ImageRef>,
+        help: &str,
+    ) -> Result<String, TargetError> {
+        let (written, value, repository) =
+            (&self.text.text()[span.clone()], self.value()?, self.pin.image.repository());
+        if !written.contains('$') {
+            return Ok(value);
+        }
+        let is_same = image.is_some_and(|image| image.repository() == repository);
+        match (repository_length(written).filter(|_| is_same), value.strip_prefix(&repository.to_string())) {
+            (Some(length), Some(rest)) => Ok(format!("{}{rest}", &written[..length])),
+            _ => Err(self.text.invalid(span.clone(), "the image contains variables", help)),
+        }
+    }
+
+    /// Returns `new` in the spelling of `was`: a repository that means the same one remains as it is written, and a digest
+    /// of hexadecimal digits receives no prefix.
+    pub(super) fn spelled<'n>(&self, was: &str, new: &'n str) -> Cow<'n, str> {
+        if is_digest_hex(was) && new == self.pin.digest.as_str() {
+            return Cow::Owned(self.pin.digest.hex().to_owned());
+        }
+        let repository = self.pin.image.repository();
+        let (scheme, name) = was.split_at(was.find("://").map_or(0, |at| at + "://".len()));
+        let length = if name.contains('$') { repository_length(name) } else { Some(written_repository(name).len()) };
+        let spelling = length.map(|length| &name[..length]);
+        let spelling = spelling.filter(|name| parse(name).is_ok_and(|image| image.repository() == repository));
+        let rest = new.strip_prefix(scheme).and_then(|new| new.strip_prefix(&repository.to_string()));
+        match spelling.zip(rest.filter(|rest| rest.is_empty() || rest.starts_with([':', '@']))) {
+            Some((spelling, rest)) => Cow::Owned(format!("{scheme}{spelling}{rest}")),
+            None => Cow::Borrowed(new),
+        }
+    }
+
+    /// Replaces the text at `span`, whose value is `was`, by `new` in the spelling of `was`.
     pub(super) fn replace(&self, span: Range<usize>, was: &str, new: &str) -> TargetEdit {
+        let new = self.spelled(was, new).into_owned();
         TargetEdit {
             from: self.from.clone(),
             line: self.text.line(span.start),
             was: was.to_owned(),
-            is_current: self.text.text()[span.clone()] == *new,
+            is_current: self.text.text()[span.clone()] == new,
             span,
-            new: new.to_owned(),
+            new,
         }
     }
 
@@ -139,10 +183,10 @@ impl WriteSpec<'_> {
                 let is_long = written.len() >= 6 && ["\"\"\"", "'''"].iter().any(|long| written.starts_with(long));
                 let quotes = if is_long { 3 } else { 1 };
                 let inner = span.start + quotes..span.end - quotes;
-                let same = (*was == new).then(|| self.text.text()[inner.clone()].to_owned());
+                let same = (*was == self.spelled(was, &new)).then(|| self.text.text()[inner.clone()].to_owned());
                 Ok(self.replace(inner, was, &same.unwrap_or(new)))
             }
-            YamlValue::Plain(was) => Ok(self.replace(span, was, &format!("\"{new}\""))),
+            YamlValue::Plain(was) => Ok(self.replace(span, was, &format!("\"{}\"", self.spelled(was, &new)))),
             YamlValue::List(_) | YamlValue::Map(_) => Err(self.not_a_string(&span)),
         }
     }

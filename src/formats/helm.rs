@@ -10,10 +10,12 @@ use super::{
     Evidence, FileFormat, FileText, ImageSite, ReferencePart, SELECT_ONE, Selector, SiteCandidate, TargetEdit,
     TargetError, TargetKind, TargetReader, WriteSpec,
 };
+use crate::model::image::{Repository, complete};
 use crate::text::diagnostics::{At, Problem, SourceFile};
 use crate::text::yaml::{self, YamlNode, YamlValue};
 
 use super::image_site::given;
+use super::part::is_digest_hex;
 use super::suggest::by_selector;
 use super::yaml::{field, tree, write};
 
@@ -31,7 +33,7 @@ pub struct HelmPlace(pub(super) Selector);
 pub(super) struct HelmTable {
     /// A file below the root, or a glob.
     pub(super) path: Option<At<String>>,
-    /// Selector of the image, or of the map with its `repository`, `tag` and `digest`; default `image`.
+    /// Selector of the image, or of the map with its `repository`, `tag` and `digest` or `sha`; default `image`.
     at: Option<At<String>>,
 }
 
@@ -46,8 +48,9 @@ impl FileFormat for HelmPlace {
         selector.map(Self)
     }
 
-    fn refuse_part(_: ReferencePart) -> Option<&'static str> {
-        Some("remove it, or use `yaml` for a single value")
+    fn refuse_part(part: ReferencePart) -> Option<&'static str> {
+        let help = "remove it, or use `yaml` for a single value";
+        (part != ReferencePart::DigestHex).then_some(help)
     }
 
     fn keys(&self) -> Vec<(&'static str, &str)> {
@@ -55,7 +58,7 @@ impl FileFormat for HelmPlace {
         if at == AT { Vec::new() } else { vec![("at", at)] }
     }
 
-    /// Writes the keys that the map has; a `tag` without a `digest` beside it receives both.
+    /// Writes the keys that the map has; a `tag` without a `digest` or `sha` beside it receives both.
     fn edits(&self, spec: &WriteSpec<'_>) -> Result<Vec<TargetEdit>, TargetError> {
         let (text, selector, repository_name) = (spec.text, &self.0, spec.pin.image.repository());
         let mut edits = Vec::new();
@@ -65,28 +68,25 @@ impl FileFormat for HelmPlace {
                 continue;
             }
             let field = |key: &str| field(text, selector, &node, key);
-            let (registry, repository, tag, digest) =
-                (field("registry")?, field("repository")?, field("tag")?, field("digest")?);
-            if repository.is_none() || (tag.is_none() && digest.is_none()) {
+            let is_text = |node: &Arc<YamlNode>| node.text().is_some_and(|text| !text.is_empty());
+            let (registry, repository, tag) = (field("registry")?.filter(is_text), field("repository")?, field("tag")?);
+            let (digest, is_hex) = match field("digest")? {
+                None => (field("sha")?.filter(|sha| !is_text(sha) || sha.text().is_some_and(is_digest_hex)), true),
+                digest => (digest, spec.part == ReferencePart::DigestHex),
+            };
+            let Some(repository) = repository.filter(|_| tag.is_some() || digest.is_some()) else {
                 let start = node.span.start;
                 let message = "expected a map with `repository`, and `tag` or `digest`";
                 let help = "set `at` to the selector of such a map, or use `yaml` for single values";
                 return Err(text.invalid(start..start, message, help));
-            }
-            let path = match registry {
-                Some(_) => repository_name.path().to_owned(),
-                None => repository_name.to_string(),
             };
+            let (host, path) = names(repository_name, registry.as_deref(), &repository);
+            edits.extend(registry.map(|node| write(spec, &node, &host)).transpose()?);
+            edits.push(write(spec, &repository, &path)?);
             let tag_part = if digest.is_some() { ReferencePart::Tag } else { ReferencePart::TagAtDigest };
-            let new_tag = tag.is_some().then(|| spec.part_of(tag_part)).transpose()?;
-            let host = registry.is_some().then(|| repository_name.registry().to_string());
-            let new_digest = spec.part_of(ReferencePart::Digest)?;
-            for (node, new) in [(registry, host), (repository, Some(path)), (tag, new_tag), (digest, Some(new_digest))]
-            {
-                if let (Some(node), Some(new)) = (node, new) {
-                    edits.push(write(spec, &node, &new)?);
-                }
-            }
+            edits.extend(tag.map(|node| write(spec, &node, &spec.part_of(tag_part)?)).transpose()?);
+            let digest_part = if is_hex { ReferencePart::DigestHex } else { ReferencePart::Digest };
+            edits.extend(digest.map(|node| write(spec, &node, &spec.part_of(digest_part)?)).transpose()?);
         }
         Ok(edits)
     }
@@ -121,6 +121,18 @@ pub(super) fn images(text: &FileText, values: &[Arc<YamlNode>]) -> Vec<ImageSite
     found
 }
 
+/// Returns the values of `registry` and `repository` for the repository `wanted`; those that mean it already remain.
+fn names(wanted: &Repository, registry: Option<&YamlNode>, repository: &YamlNode) -> (String, String) {
+    let text = |node: &YamlNode| node.text().unwrap_or_default().to_owned();
+    let (host, path) = (registry.map(text).unwrap_or_default(), text(repository));
+    let whole = if host.is_empty() { path.clone() } else { format!("{host}/{path}") };
+    match registry {
+        _ if complete(&whole).is_ok_and(|image| image.repository() == wanted) => (host, path),
+        Some(_) => (wanted.registry().to_string(), wanted.path().to_owned()),
+        None => (host, wanted.to_string()),
+    }
+}
+
 /// Recognizes names such as `values.yaml`, `values-prod.yaml` and `prod.values.yml`.
 fn is_values_file(name: &str) -> bool {
     let Some(stem) = [".yaml", ".yml"].iter().find_map(|end| name.strip_suffix(end)) else { return false };
@@ -129,7 +141,7 @@ fn is_values_file(name: &str) -> bool {
 
 fn map_site(map: &YamlNode) -> Option<ImageSite> {
     let repository = given(map, "repository")?;
-    if map.get("tag").is_none() && map.get("digest").is_none() {
+    if ["tag", "digest", "sha"].iter().all(|key| map.get(key).is_none()) {
         return None;
     }
     let name = match given(map, "registry") {
@@ -151,11 +163,11 @@ mod tests {
 
     #[test]
     fn an_image_is_written_as_one_string_or_in_parts() {
-        at("", "image: python:3\n", "image: docker.io/library/python:3.12@DIGEST\n");
+        at("", "image: python:3\n", "image: python:3.12@DIGEST\n");
         at(
             "",
             "image:\n  repository: python\n  tag: \"3\" # app\n  digest: \"\"\n  pullPolicy: Always\n",
-            "image:\n  repository: docker.io/library/python\n  tag: \"3.12\" # app\n  digest: \"DIGEST\"\n  pullPolicy: \
+            "image:\n  repository: python\n  tag: \"3.12\" # app\n  digest: \"DIGEST\"\n  pullPolicy: \
              Always\n",
         );
         at(
@@ -167,6 +179,63 @@ mod tests {
             "",
             "image: {repository: x, digest: y}\n",
             "image: {repository: docker.io/library/python, digest: DIGEST}\n",
+        );
+    }
+
+    #[test]
+    fn f02_a_repository_behind_a_global_registry_keeps_its_spelling() {
+        for name in ["python", "library/python"] {
+            at(
+                "",
+                &format!("image: {{repository: {name}, tag: '3'}}\n"),
+                &format!("image: {{repository: {name}, tag: '3.12@DIGEST'}}\n"),
+            );
+        }
+        at(
+            "",
+            "image: {registry: index.docker.io, repository: python, digest: ''}\n",
+            "image: {registry: index.docker.io, repository: python, digest: 'DIGEST'}\n",
+        );
+    }
+
+    #[test]
+    fn f03_an_empty_registry_stays_empty() {
+        for registry in ["null", "\"\"", "~", ""] {
+            let before = format!("image:\n  registry: {registry}\n  repository: python\n  tag: '3'\n");
+            at("", &before, &before.replace("'3'", "'3.12@DIGEST'"));
+        }
+    }
+
+    #[test]
+    fn f04_sha_keys_and_hexadecimal_digests_keep_their_form() {
+        let hex = DIGEST.trim_start_matches("sha256:");
+        let (old, new) = ("0".repeat(64), |text: &str| text.replace("HEX", hex));
+        at(
+            "",
+            "image: {repository: python, tag: '3', sha: ''}\n",
+            &new("image: {repository: python, tag: '3.12', sha: 'HEX'}\n"),
+        );
+        for key in ["sha", "digest"] {
+            at(
+                "",
+                &format!("image: {{repository: python, {key}: {old}}}\n"),
+                &new(&format!("image: {{repository: python, {key}: HEX}}\n")),
+            );
+            check_find(
+                "values.yaml",
+                &format!("image: {{repository: python, {key}: {old}}}\n"),
+                &[&format!("1 {{repository: python, {key}: {old}}} = docker.io/library/python@sha256:{old}")],
+            );
+        }
+        at(
+            " }\nwrite = \"digest-hex\" #",
+            "image: {repository: python, tag: '3', digest: ''}\n",
+            &new("image: {repository: python, tag: '3.12', digest: 'HEX'}\n"),
+        );
+        at(
+            "",
+            "image: {repository: python, tag: '3', sha: 0123abc}\n",
+            "image: {repository: python, tag: '3.12@DIGEST', sha: 0123abc}\n",
         );
     }
 

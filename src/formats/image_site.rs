@@ -10,6 +10,9 @@ use crate::text::diagnostics::SourceFile;
 use crate::text::diagnostics::lines::LineIndex;
 use crate::text::yaml::YamlNode;
 
+use super::part::is_digest_hex;
+use super::variables::{after_prefix, repository_length};
+
 /// A place in a file that names an image.
 #[derive(Clone, Debug)]
 pub struct ImageSite {
@@ -52,13 +55,15 @@ impl ImageSite {
     /// The image `name` with the tag at `tag_key` and the digest of `map`; without both, `open` is the reason that it is
     /// none.
     pub(super) fn map(map: &YamlNode, name: String, tag_key: &str, open: &'static str) -> Self {
-        let (tag, digest) = (given(map, tag_key), given(map, "digest"));
+        let sha = given(map, "sha").filter(|sha| is_digest_hex(sha));
+        let (tag, digest) = (given(map, tag_key), given(map, "digest").or(sha));
         let is_complete = tag.is_some() || digest.is_some();
         let mut text = name;
         text.extend(tag.map(|tag| format!(":{tag}")));
         // The tag may already include the digest.
         if let Some(digest) = digest.filter(|_| !text.contains('@')) {
-            text.push_str(&format!("@{digest}"));
+            let algorithm = if is_digest_hex(digest) { "sha256:" } else { "" };
+            text.push_str(&format!("@{algorithm}{digest}"));
         }
         let image = if is_complete { parse(&text) } else { Err(NotAnImage::None(open)) };
         Self { span: map.span.clone(), decided: map.span.clone(), text, image, node: None, shared: None }
@@ -69,9 +74,9 @@ impl ImageSite {
         lines.line_number(self.span.start)
     }
 
-    /// Returns the image if it is written without variables in `text`.
-    fn literal_image(&self, text: &str) -> Option<&ImageRef> {
-        self.image.as_ref().ok().filter(|_| !text[self.span.clone()].contains('$'))
+    /// Returns the image if `text` has its tag and digest without variables.
+    fn editable_image(&self, text: &str) -> Option<&ImageRef> {
+        self.image.as_ref().ok().filter(|_| repository_length(&text[self.span.clone()]).is_some())
     }
 }
 
@@ -80,11 +85,12 @@ pub(super) fn given<'a>(map: &'a YamlNode, key: &str) -> Option<&'a str> {
     map.get(key).and_then(|node| node.text()).filter(|text| !text.is_empty())
 }
 
-/// Parses an image name after all variables with a known value were replaced.
+/// Parses an image name after all variables with a known value were replaced. A prefix without a value is empty.
 pub(super) fn parse(text: &str) -> Result<ImageRef, NotAnImage> {
     if text.contains("{{") {
         return Err(NotAnImage::Open("contains a template expression"));
     }
+    let text = after_prefix(text).unwrap_or(text);
     if text.contains('$') {
         return Err(NotAnImage::Open("contains a variable without a value"));
     }
@@ -113,7 +119,7 @@ impl ImageSites {
     }
 
     pub(super) fn add(&mut self, text: &FileText, site: &Arc<ImageSite>) {
-        if let Some(image) = site.literal_image(text.text()) {
+        if let Some(image) = site.editable_image(text.text()) {
             self.of_repository.entry(image.repository().clone()).or_default().push(Arc::clone(site));
         }
         self.all.push(Arc::clone(site));

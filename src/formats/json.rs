@@ -23,6 +23,7 @@ pub struct JsonPlace(Selector);
 
 impl FileFormat for JsonPlace {
     type Table = ValueTable;
+    const PATTERNS: &'static [&'static str] = &["**/*.json"];
 
     fn read(table: &ValueTable, reader: &mut TargetReader<'_, '_>) -> Option<Self> {
         reader.selector(table).map(Self)
@@ -38,7 +39,7 @@ impl FileFormat for JsonPlace {
     }
 
     fn recognize(file: &SourceFile) -> Option<Evidence> {
-        (file.path.ends_with(".json") && yaml::is_json_object(file)).then_some(Evidence::Content)
+        file.path.ends_with(".json").then(|| yaml::object_in_json(file))?
     }
 
     fn find(text: &FileText) -> Result<Vec<ImageSite>, Problem> {
@@ -221,18 +222,20 @@ mod tests {
 
     #[test]
     fn only_the_bytes_of_the_value_change() {
-        let new = format!("docker.io/library/python:3.12@{DIGEST}");
+        let full = format!("docker.io/library/python:3.12@{DIGEST}");
+        let new = format!("python:3.12@{DIGEST}");
         for (before, after) in [
             ("{\"image\":\"python:3\"}", "{\"image\":\"NEW\"}"),
             (
                 "\u{feff}{\r\n\t\"ü\": [1, -2.5e3, true, null],\r\n\t\"image\" : \"\"\r\n}\r\n",
-                "\u{feff}{\r\n\t\"ü\": [1, -2.5e3, true, null],\r\n\t\"image\" : \"NEW\"\r\n}\r\n",
+                "\u{feff}{\r\n\t\"ü\": [1, -2.5e3, true, null],\r\n\t\"image\" : \"FULL\"\r\n}\r\n",
             ),
-            ("// a\n{ /* \"image\": 1 */ \"image\": null, }", "// a\n{ /* \"image\": 1 */ \"image\": \"NEW\", }"),
-            ("{\"i\\u006dage\": \"a\\\"b\\\\\"}", "{\"i\\u006dage\": \"NEW\"}"),
+            ("// a\n{ /* \"image\": 1 */ \"image\": null, }", "// a\n{ /* \"image\": 1 */ \"image\": \"FULL\", }"),
+            ("{\"i\\u006dage\": \"a\\\"b\\\\\"}", "{\"i\\u006dage\": \"FULL\"}"),
         ] {
-            at_image(before, &after.replace("NEW", &new));
-            at_image(&after.replace("NEW", &new), &after.replace("NEW", &new));
+            let after = after.replace("FULL", &full).replace("NEW", &new);
+            at_image(before, &after);
+            at_image(&after, &after);
         }
         at_image(
             "{\"image\": {}}",

@@ -1,5 +1,5 @@
-//! `kustomize = { path, name }`: an entry of `images` in a kustomization: `newName`, `newTag` and `digest`, which has
-//! precedence (the Kustomize reference, "images").
+//! `kustomize = { path, name }`: an entry of `images` in a kustomization: `newName`, `newTag` and `digest` (the Kustomize
+//! reference, "images"). A `newTag` without `digest` receives both.
 
 use std::collections::HashMap;
 
@@ -66,13 +66,15 @@ impl FileFormat for KustomizePlace {
                     return invalid(message, "add a line `newName: \"\"` to the entry");
                 }
             }
-            if let Some(node) = field(text, &selector, &entry, "newTag")? {
-                edits.push(write(spec, &node, &spec.part_of(ReferencePart::Tag)?)?);
+            let (tag, digest) = (field(text, &selector, &entry, "newTag")?, field(text, &selector, &entry, "digest")?);
+            if tag.is_none() && digest.is_none() {
+                let message = format!("image `{name}` has neither `newTag` nor `digest`");
+                return invalid(message, "add a line `digest: \"\"` to the entry");
             }
-            let Some(digest) = field(text, &selector, &entry, "digest")? else {
-                return invalid(format!("image `{name}` has no `digest`"), "add a line `digest: \"\"` to the entry");
-            };
-            edits.push(write(spec, &digest, spec.pin.digest.as_str())?);
+            // Kustomize appends `newTag` as it is.
+            let part = if digest.is_some() { ReferencePart::Tag } else { ReferencePart::TagAtDigest };
+            edits.extend(tag.map(|node| write(spec, &node, &spec.part_of(part)?)).transpose()?);
+            edits.extend(digest.map(|node| write(spec, &node, spec.pin.digest.as_str())).transpose()?);
         }
         Ok(edits)
     }
@@ -126,14 +128,33 @@ mod tests {
     }
 
     #[test]
+    fn f07_a_new_tag_without_digest_receives_both() {
+        python(
+            "images:\n- name: python\n  newTag: \"1.25\"\n",
+            &format!("images:\n- name: python\n  newTag: \"3.12@{DIGEST}\"\n"),
+        );
+        python(
+            "images:\n- {name: python, newName: docker.io/python, newTag: 1.25}\n",
+            &format!("images:\n- {{name: python, newName: docker.io/python, newTag: 3.12@{DIGEST}}}\n"),
+        );
+        let pinned = format!("images:\n- {{name: python, newTag: '3.12@{DIGEST}'}}\n");
+        python(&pinned, &pinned);
+        check_find(
+            "kustomization.yaml",
+            &pinned,
+            &[&format!("2 {{name: python, newTag: '3.12@{DIGEST}'}} = docker.io/library/python:3.12@{DIGEST}")],
+        );
+    }
+
+    #[test]
     fn an_entry_that_would_not_deploy_the_pin_is_refused() {
         python(
             "images:\n- name: pyton\n",
             "2 ! `images` in `k.yaml` has no entry with `name=python`; did you mean `pyton`?",
         );
         python(
-            "images:\n- name: python\n  newTag: '3'\n",
-            "2 ! image `python` has no `digest`; add a line `digest: \"\"` to the entry",
+            "images:\n- name: python\n  newName: ''\n",
+            "2 ! image `python` has neither `newTag` nor `digest`; add a line `digest: \"\"` to the entry",
         );
         python(
             "images:\n- name: python\n- name: python\n",

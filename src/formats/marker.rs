@@ -1,5 +1,5 @@
 //! `marker = { path }`: comments `# pinstream: python:3.12` in any text file. A marker applies to the reference on its own
-//! line, or on the next line if the comment is alone.
+//! line, or on the next line if the comment is alone; without a reference, to the only digest or version there.
 
 use std::ops::Range;
 
@@ -9,8 +9,10 @@ use serde::Deserialize;
 use super::{
     FileFormat, FileText, PinLookup, ReferencePart, TargetEdit, TargetError, TargetPin, TargetReader, WriteSpec, list,
 };
-use crate::model::image::{Digest, TagId, complete};
+use crate::model::image::{Digest, TagId, TagName, complete};
 use crate::text::diagnostics::At;
+
+use super::part::is_digest_hex;
 
 /// Prefix of every marker.
 const WORD: &str = "pinstream:";
@@ -91,7 +93,8 @@ impl Marker<'_> {
         let text = spec.text;
         let tokens = tokens(text.text(), self.code.clone());
         let token = |span: &Range<usize>| &text.text()[span.clone()];
-        let is_digest = |span: &Range<usize>| token(span).parse::<Digest>().is_ok();
+        let is_digest = |span: &Range<usize>| is_digest_hex(token(span)) || token(span).parse::<Digest>().is_ok();
+        let is_tag = |span: &Range<usize>| is_tag(token(span), spec.pin.image.tag());
         let image = |span: &Range<usize>| complete(token(span)).ok();
         let is_explicit = |span: &Range<usize>| token(span).contains([':', '@']);
         let repository = spec.pin.image.repository();
@@ -102,12 +105,19 @@ impl Marker<'_> {
             all(&|span| is_ours(span) && is_explicit(span)),
             all(&is_ours),
             all(&is_digest),
+            all(&|span| is_tag(span) && is_explicit(span)),
             all(&|span| image(span).is_some() && is_explicit(span)),
+            all(&is_tag),
         ];
         let (tag, line) = (self.tag, text.line(self.code.start));
         match choices.iter().find(|choice| !choice.is_empty()).map(Vec::as_slice) {
             Some([only]) => {
-                let part = if is_digest(only) { ReferencePart::Digest } else { spec.part };
+                let part = match spec.part {
+                    _ if is_digest(only) => ReferencePart::Digest,
+                    ReferencePart::RepositoryAndTag if is_tag(only) => ReferencePart::Tag,
+                    _ if is_tag(only) => ReferencePart::TagAtDigest,
+                    part => part,
+                };
                 Ok(spec.replace(only.clone(), token(only), &spec.part_of(part)?))
             }
             Some(several) => {
@@ -123,6 +133,14 @@ impl Marker<'_> {
             }
         }
     }
+}
+
+/// Returns whether a word is a tag, alone or with a digest: that of the pin, or a version.
+fn is_tag(word: &str, pinned: Option<&TagName>) -> bool {
+    let (tag, digest) = word.split_once('@').map_or((word, None), |(tag, digest)| (tag, Some(digest)));
+    let is_version = || tag.trim_start_matches('v').starts_with(|c: char| c.is_ascii_digit());
+    let Ok(name) = tag.parse::<TagName>() else { return false };
+    (pinned == Some(&name) || is_version()) && digest.is_none_or(|digest| digest.parse::<Digest>().is_ok())
 }
 
 /// Finds all markers.
@@ -187,8 +205,10 @@ mod tests {
 
     #[track_caller]
     fn at(text: &str, expected: &str) {
-        let expected =
-            expected.replace("NEW", &format!("docker.io/library/python:3.12@{DIGEST}")).replace("DIGEST", DIGEST);
+        let expected = expected
+            .replace("FULL", "docker.io/library/NEW")
+            .replace("NEW", &format!("python:3.12@{DIGEST}"))
+            .replace("DIGEST", DIGEST);
         check("marker = { path = \"x\" }", "x", text, &expected);
     }
 
@@ -205,7 +225,7 @@ mod tests {
             ),
             ("python: python:3 # pinstream: python:3.12", "python: NEW # pinstream: python:3.12"),
             ("uses: docker://python:3 # pinstream: python:3.12", "uses: docker://NEW # pinstream: python:3.12"),
-            ("x=quay.io/old/py:1 # pinstream: python:3.12", "x=NEW # pinstream: python:3.12"),
+            ("x=quay.io/old/py:1 # pinstream: python:3.12", "x=FULL # pinstream: python:3.12"),
             ("\tpython@sha256:0 -- pinstream: python:3.12", "2 ?"),
         ] {
             if after == "2 ?" {
@@ -216,11 +236,31 @@ mod tests {
                 continue;
             }
             at(before, after);
-            let after = after.replace("NEW", &format!("docker.io/library/python:3.12@{DIGEST}"));
+            let after = after.replace("FULL", "docker.io/library/NEW").replace("NEW", &format!("python:3.12@{DIGEST}"));
             at(&after, &after);
         }
         let old = format!("sha256:{}", "0".repeat(64));
         at(&format!("digest = \"{old}\" # pinstream: python:3.12"), "digest = \"DIGEST\" # pinstream: python:3.12");
+    }
+
+    #[test]
+    fn f18_a_version_alone_receives_tag_and_digest() {
+        for (before, after) in [
+            ("web_version: \"3.11\" # pinstream: python:3.12\n", "web_version: \"TAG\" # pinstream: python:3.12\n"),
+            ("# pinstream: python:3.12\nVERSION := v3.11-slim\n", "# pinstream: python:3.12\nVERSION := TAG\n"),
+            ("tag = '3.12' # pinstream: python:3.12\n", "tag = 'TAG' # pinstream: python:3.12\n"),
+        ] {
+            let after = after.replace("TAG", &format!("3.12@{DIGEST}"));
+            at(before, &after);
+            at(&after, &after);
+            let tag = "write = \"repository:tag\"\nmarker = { path = \"x\" }";
+            let edited = super::super::tests::edited(tag, "x", before);
+            assert_eq!(edited, after.replace(&format!("@{DIGEST}"), ""));
+        }
+        at(
+            "version: 1 or 2 # pinstream: python:3.12\n",
+            "1 ! marker `python:3.12` applies to line 1, which has several images: `1`, `2`; put each image on its own line",
+        );
     }
 
     #[test]

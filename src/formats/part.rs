@@ -3,6 +3,7 @@
 use std::str::FromStr;
 
 use crate::model::image::{NameError, PinnedRef};
+use crate::text::byte_class::is_lower_hex;
 use crate::text::diagnostics::nearest;
 
 /// A part of a pinned reference.
@@ -23,10 +24,12 @@ pub enum ReferencePart {
     Tag,
     /// `digest`
     Digest,
+    /// The digest without `sha256:`.
+    DigestHex,
 }
 
 /// All parts with their names in `write`.
-const ALL: [(&str, ReferencePart); 7] = [
+const ALL: [(&str, ReferencePart); 8] = [
     ("reference", ReferencePart::Reference),
     ("repository@digest", ReferencePart::RepositoryAtDigest),
     ("repository:tag", ReferencePart::RepositoryAndTag),
@@ -34,6 +37,7 @@ const ALL: [(&str, ReferencePart); 7] = [
     ("tag@digest", ReferencePart::TagAtDigest),
     ("tag", ReferencePart::Tag),
     ("digest", ReferencePart::Digest),
+    ("digest-hex", ReferencePart::DigestHex),
 ];
 
 impl ReferencePart {
@@ -54,6 +58,7 @@ impl ReferencePart {
             Self::TagAtDigest => format!("{}@{digest}", tag()?),
             Self::Tag => tag()?.to_string(),
             Self::Digest => digest.to_string(),
+            Self::DigestHex => digest.hex().to_owned(),
         })
     }
 
@@ -61,6 +66,11 @@ impl ReferencePart {
     pub(super) fn is_reference(self) -> bool {
         matches!(self, Self::Reference | Self::RepositoryAtDigest | Self::RepositoryAndTag)
     }
+}
+
+/// Returns true for a SHA-256 digest without `sha256:`.
+pub(super) fn is_digest_hex(text: &str) -> bool {
+    text.len() == 64 && is_lower_hex(text)
 }
 
 impl FromStr for ReferencePart {
@@ -91,10 +101,10 @@ mod tests {
         let pin = |image: &str| PinnedRef { image: image.parse().unwrap(), digest: digest.parse().unwrap() };
         let parts = |image: &str| {
             let parts = ALL.map(|(_, part)| part.of(&pin(image)).unwrap_or_else(|| "-".to_owned()));
-            parts.join(" ").replace(&digest, "D")
+            parts.join(" ").replace(&digest, "D").replace(&"ab".repeat(32), "H")
         };
-        assert_eq!(parts("a.b/c:d"), "a.b/c:d@D a.b/c@D a.b/c:d a.b/c d@D d D");
-        assert_eq!(parts(&format!("a.b/c@{digest}")), "a.b/c@D a.b/c@D - a.b/c - - D");
+        assert_eq!(parts("a.b/c:d"), "a.b/c:d@D a.b/c@D a.b/c:d a.b/c d@D d D H");
+        assert_eq!(parts(&format!("a.b/c@{digest}")), "a.b/c@D a.b/c@D - a.b/c - - D H");
         assert!("refrence".parse::<ReferencePart>().unwrap_err().help.unwrap().contains("`reference`"));
         assert!("x".parse::<ReferencePart>().unwrap_err().help.unwrap().contains("`tag@digest`"));
     }

@@ -30,7 +30,7 @@ pub(super) fn targets(toml: &str) -> Vec<Target> {
 
 /// Applies one target to a file; returns its new text, or the first problem with its line.
 pub(super) fn edited(target: &str, path: &str, before: &str) -> String {
-    let from = if target.starts_with("marker") { "" } else { "from = \"python:3.12\"\n" };
+    let from = if target.contains("marker") { "" } else { "from = \"python:3.12\"\n" };
     let targets = targets(&format!("[[target]]\n{from}{target}\n"));
     let mut writer = TargetWriter::new(&targets, &pins);
     writer.file(path, Some(before.as_bytes()), &[0]);
@@ -116,7 +116,7 @@ fn a_missing_or_binary_file_is_an_error() {
     check_all(
         markers,
         &[("a.png", b"\xff"), ("b", b"python # pinstream: python:3.12")],
-        "b: docker.io/library/python:3.12@DIGEST # pinstream: python:3.12",
+        "b: python:3.12@DIGEST # pinstream: python:3.12",
     );
 }
 
@@ -144,7 +144,7 @@ fn only_the_value_in_ten_megabytes_changes() {
     let line = "# a comment that says nothing at all, over and over again\r\n";
     let filler = line.repeat(10_000_000 / line.len());
     let before = format!("{filler}image: python:3\r\n{filler}");
-    let new = format!("docker.io/library/python:3.12@{DIGEST}");
+    let new = format!("python:3.12@{DIGEST}");
     assert_eq!(
         edited("yaml = { path = \"a.yaml\", at = \"image\" }", "a.yaml", &before),
         before.replace("python:3", &new)
@@ -168,6 +168,7 @@ fn a_file_is_recognized_by_its_name_or_its_content() {
         check(path, "image: a\nservices:\n", Some(FileKind::Helm));
     }
     check("evalues.yaml", "image: a\n", None);
+    check("values.yaml", "apiVersion: v1\nkind: Pod\n", Some(FileKind::Yaml));
     for path in ["kustomization.yaml", "base/kustomization.yml", "prod/Kustomization"] {
         check(path, "kind: Kustomization\n", Some(FileKind::Kustomize));
     }
@@ -175,6 +176,90 @@ fn a_file_is_recognized_by_its_name_or_its_content() {
     check("templates/ci.yml", "on: push\njobs:\n", Some(FileKind::Workflow));
     check("setup/action.yml", "runs:\n", Some(FileKind::Workflow));
     check("action.yml", "jobs:\n", None);
+}
+
+#[test]
+fn f10_the_values_of_a_chart_may_have_a_key_kind() {
+    let recognized =
+        |text: &str| FileKind::of(&SourceFile { path: "chart/values.yaml".to_owned(), text: text.to_owned() });
+    assert_eq!(recognized("kind: Deployment\nimage: a:1\n"), Some(FileKind::Helm));
+    assert_eq!(recognized("apiVersion: v2\nimage: a:1\n"), Some(FileKind::Helm));
+    check_find("chart/values.yaml", "kind: Deployment\nimage: a:1\n", &["2 a:1 = docker.io/library/a:1"]);
+}
+
+#[test]
+fn f12_files_about_dockerfiles_are_not_dockerfiles() {
+    let recognized =
+        |path: &str, text: &str| FileKind::of(&SourceFile { path: path.to_owned(), text: text.to_owned() });
+    for (path, text) in [
+        ("dockerfile_test.go", "package x\n\nconst text = `\nFROM golang:1\n`\n"),
+        ("dockerfile_test.go", "FROM golang:1\n"),
+        ("about-dockerfiles.md", "# Dockerfiles\n\nFROM golang:1 is the first line.\n"),
+        ("Dockerfile.md", "# Dockerfiles\n\nFROM golang:1 is the first line.\n"),
+        ("Dockerfile", "{{ header }}\nFROM golang:1\n"),
+        ("dockerfile-notes", "Notes\nFROM golang:1\n"),
+    ] {
+        assert_eq!(recognized(path, text), None, "{path}");
+    }
+    for path in ["Dockerfile", "Dockerfile.go", "go.dockerfile", "Dockerfile-1.25", "docker/Dockerfile-alpine3.20"] {
+        assert_eq!(recognized(path, "# A comment.\n\narg V=1\nFROM golang:$V\n"), Some(FileKind::Dockerfile), "{path}");
+    }
+}
+
+#[test]
+fn f20_a_kubernetes_object_in_json_is_searched() {
+    assert!(FileKind::ALL.iter().any(|kind| kind.patterns().contains(&"**/*.json")));
+    check_find(
+        "deploy/pod.json",
+        "{\"apiVersion\": \"v1\", \"kind\": \"Pod\", \"spec\": {\"containers\": [{\"image\": \"a:1\"}]}}",
+        &["1 a:1 = docker.io/library/a:1"],
+    );
+}
+
+#[test]
+fn f01_a_repository_that_means_the_same_one_keeps_its_spelling() {
+    for written in ["python", "library/python", "docker.io/python", "index.docker.io/library/python"] {
+        for (write, was, new) in [
+            ("reference", ":3", ":3.12@DIGEST"),
+            ("reference", "", ":3.12@DIGEST"),
+            ("repository@digest", ":3@sha256:00", "@DIGEST"),
+            ("repository:tag", ":3", ":3.12"),
+            ("repository", "", ""),
+        ] {
+            for (target, path, text) in [
+                ("yaml = { path = \"a.yaml\", at = \"image\" }", "a.yaml", "image: NAME # x\n"),
+                ("json = { path = \"a.json\", at = \"image\" }", "a.json", "{\"image\": \"NAME\"}"),
+                ("toml = { path = \"a.toml\", at = \"image\" }", "a.toml", "image = 'NAME'\n"),
+                ("compose = { path = \"c.yml\", service = \"a\" }", "c.yml", "services: {a: {image: 'NAME'}}\n"),
+                ("dockerfile = { path = \"Dockerfile\", stage = \"0\" }", "Dockerfile", "FROM NAME AS x\n"),
+            ] {
+                let expected = text.replace("NAME", &format!("{written}{new}")).replace("DIGEST", DIGEST);
+                let target = format!("write = \"{write}\"\n{target}");
+                check(&target, path, &text.replace("NAME", &format!("{written}{was}")), &expected);
+            }
+        }
+    }
+    check(
+        "yaml = { path = \"a.yaml\", at = \"image\" }",
+        "a.yaml",
+        "image: quay.io/library/python:3\n",
+        &format!("image: docker.io/library/python:3.12@{DIGEST}\n"),
+    );
+}
+
+#[test]
+fn f04_a_digest_is_written_without_its_algorithm() {
+    let hex = DIGEST.trim_start_matches("sha256:");
+    let at = "yaml = { path = \"a.yaml\", at = \"digest\" }";
+    check(&format!("write = \"digest-hex\"\n{at}"), "a.yaml", "digest: ''\n", &format!("digest: '{hex}'\n"));
+    let old = "0".repeat(64);
+    check(&format!("write = \"digest\"\n{at}"), "a.yaml", &format!("digest: {old}\n"), &format!("digest: {hex}\n"));
+    check(
+        "marker = { path = \"x\" }",
+        "x",
+        &format!("D={old} # pinstream: python:3.12\n"),
+        &format!("D={hex} # pinstream: python:3.12\n"),
+    );
 }
 
 /// Checks the edits of one target in `a.yaml` with these bytes.

@@ -98,7 +98,8 @@ mod tests {
 
     #[test]
     fn each_style_of_a_value_is_kept() {
-        let new = format!("docker.io/library/python:3.12@{DIGEST}");
+        let full = format!("docker.io/library/python:3.12@{DIGEST}");
+        let new = format!("python:3.12@{DIGEST}");
         for (before, after) in [
             ("[app]\nimage = \"python:3\" # here\n", "[app]\nimage = \"NEW\" # here\n"),
             ("\u{feff}app.image='python:3'\r\n[b]\r\n", "\u{feff}app.image='NEW'\r\n[b]\r\n"),
@@ -107,11 +108,12 @@ mod tests {
                 "app = { x = [1, 2], \"image\"\t=\t\"\"\"NEW\"\"\" }",
             ),
             ("# ü\n[app]\nimage = '''\npython:3'''", "# ü\n[app]\nimage = '''NEW'''"),
-            ("[app]\nimage = \"\"", "[app]\nimage = \"NEW\""),
-            ("[app]\nimage = 3.12\n", "[app]\nimage = \"NEW\"\n"),
+            ("[app]\nimage = \"\"", "[app]\nimage = \"FULL\""),
+            ("[app]\nimage = 3.12\n", "[app]\nimage = \"FULL\"\n"),
         ] {
-            at_image(before, &after.replace("NEW", &new));
-            at_image(&after.replace("NEW", &new), &after.replace("NEW", &new));
+            let after = after.replace("FULL", &full).replace("NEW", &new);
+            at_image(before, &after);
+            at_image(&after, &after);
         }
     }
 

@@ -1,5 +1,7 @@
 //! Shell variables in Dockerfiles and compose files: `$A`, `${A}`, `${A:-b}`, `${A-b}`, `${A:+b}`.
 
+use crate::model::image::written_repository;
+
 /// Replaces every variable in `text` that has a value or a default; the others remain.
 pub(super) fn expand(text: &str, value: impl Fn(&str) -> Option<String> + Copy) -> String {
     let mut out = String::with_capacity(text.len());
@@ -32,6 +34,26 @@ pub(super) fn trailing_variable(text: &str) -> Option<(&str, &str)> {
         None => rest,
     };
     (is_name(name) && !rest.contains(['$', '+'])).then_some((before, name))
+}
+
+/// Returns the image after the only variable in `text`, if that is its prefix: `nginx:1` of `${PREFIX}nginx:1`.
+pub(super) fn after_prefix(text: &str) -> Option<&str> {
+    let (length, _) = text.starts_with('$').then(|| variable(text, |_| None))??;
+    let rest = &text[length..];
+    (rest.starts_with(|c: char| c.is_ascii_alphanumeric()) && !rest.contains('$')).then_some(rest)
+}
+
+/// Returns the length of an image in `text` without tag and digest, which follow its last variable; none if a variable
+/// decides them.
+pub(super) fn repository_length(text: &str) -> Option<usize> {
+    let (mut literal, mut end) = (String::new(), 0);
+    while let Some(at) = text[end..].find('$') {
+        literal.push_str(&text[end..end + at]);
+        end += at + variable(&text[end + at..], |_| None)?.0;
+    }
+    let rest = &text[end..];
+    let is_open = literal.contains('@') || written_repository(&literal) != literal || (end > 0 && rest.is_empty());
+    (!is_open).then(|| end + written_repository(rest).len())
 }
 
 /// Parses the variable at the start of `text`: its length and its value.
@@ -94,6 +116,28 @@ mod tests {
             ("$", None),
         ] {
             assert_eq!(trailing_variable(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn f14_a_variable_may_precede_the_image_but_not_decide_its_tag() {
+        for (text, image, repository) in [
+            ("${PREFIX}nginx:1", Some("nginx:1"), Some("${PREFIX}nginx")),
+            ("$REGISTRY/nginx:1@x", None, Some("$REGISTRY/nginx")),
+            ("${A}a/${B:-x:1}b", None, Some("${A}a/${B:-x:1}b")),
+            ("localhost:5000/$A:1", None, Some("localhost:5000/$A")),
+            ("${A}:5000/b:1", None, Some("${A}:5000/b")),
+            ("nginx:1", None, Some("nginx")),
+            ("nginx:$TAG", None, None),
+            ("nginx:1${SUFFIX}", None, None),
+            ("nginx:$V-slim", None, None),
+            ("nginx@$D", None, None),
+            ("${IMAGE}", None, None),
+            ("${IMAGE", None, None),
+            ("$(IMAGE)nginx", None, None),
+        ] {
+            assert_eq!(after_prefix(text), image, "{text}");
+            assert_eq!(repository_length(text).map(|length| &text[..length]), repository, "{text}");
         }
     }
 

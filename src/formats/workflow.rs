@@ -223,7 +223,7 @@ mod tests {
 
     #[track_caller]
     fn at(place: &str, path: &str, text: &str, expected: &str) {
-        let expected = expected.replace("NEW", &format!("docker.io/library/python:3.12@{DIGEST}"));
+        let expected = expected.replace("NEW", &format!("python:3.12@{DIGEST}"));
         check(&format!("workflow = {{ path = \"{path}\"{place} }}"), path, text, &expected);
     }
 

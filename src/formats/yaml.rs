@@ -47,8 +47,15 @@ impl FileFormat for YamlPlace {
     }
 
     fn recognize(file: &SourceFile) -> Option<Evidence> {
-        let is_object = is_json_object(file) || has_line(file, &["apiVersion:", "kind:"]);
-        is_object.then_some(Evidence::Content)
+        object_in_json(file).or_else(|| {
+            let has = |key: &str| has_line(file, &[key]);
+            // Other files, such as the values of a chart, may have one of the keys.
+            match (has("apiVersion:"), has("kind:")) {
+                (true, true) => Some(Evidence::Content),
+                (false, false) => None,
+                _ => Some(Evidence::Hint),
+            }
+        })
     }
 
     fn find(text: &FileText) -> Result<Vec<ImageSite>, Problem> {
@@ -72,9 +79,11 @@ pub(super) fn has_line(file: &SourceFile, words: &[&str]) -> bool {
     file.text.lines().any(|line| words.iter().any(|word| line.starts_with(word)))
 }
 
-/// Returns whether the file is a Kubernetes object in JSON.
-pub(super) fn is_json_object(file: &SourceFile) -> bool {
-    file.text.trim_start().starts_with('{') && file.text.contains("\"kind\"")
+/// Returns the evidence that the file is a Kubernetes object in JSON.
+pub(super) fn object_in_json(file: &SourceFile) -> Option<Evidence> {
+    let is_object = file.text.trim_start().starts_with('{') && file.text.contains("\"kind\"");
+    let is_kubernetes = || file.text.contains("\"apiVersion\"");
+    is_object.then(|| if is_kubernetes() { Evidence::Content } else { Evidence::Hint })
 }
 
 /// Returns the images of all Kubernetes objects.
@@ -95,13 +104,15 @@ pub(super) fn kubernetes_images(text: &FileText, tree: &DocumentTree) -> Vec<Ima
     found
 }
 
-/// Replaces the value of `node`: quotes remain, and a plain scalar is quoted if it would not be a string otherwise.
+/// Replaces the value of `node`, in the spelling of its current value: quotes remain, and a plain scalar is quoted if it
+/// would not be a string otherwise.
 pub(super) fn write(spec: &WriteSpec<'_>, node: &YamlNode, new: &str) -> Result<TargetEdit, TargetError> {
     let (text, span) = (spec.text, node.span.clone());
     if matches!(node.value, YamlValue::List(_) | YamlValue::Map(_)) {
         return Err(spec.not_a_string(&span));
     }
     let was = node.text().unwrap_or_default().trim_end();
+    let new = &*spec.spelled(was, new);
     if node.is_block {
         return Ok(spec.replace(block_line(text, &span)?, was, new));
     }
@@ -182,7 +193,7 @@ mod tests {
 
     #[test]
     fn each_style_of_a_value_is_kept() {
-        let new = format!("docker.io/library/python:3.12@{DIGEST}");
+        let new = format!("python:3.12@{DIGEST}");
         for (before, after) in [
             ("image: python:3 # here\n", "image: NEW # here\n"),
             ("image:   \"python:3\"\r\nb: 1\r\n", "image:   \"NEW\"\r\nb: 1\r\n"),
@@ -194,7 +205,7 @@ mod tests {
             ("image: >-\n  python:3", "image: >-\n  NEW"),
             ("image: !!str python:3\n", "image: !!str NEW\n"),
             ("image: \"py\\\n  thon:3\"\n", "image: \"NEW\"\n"),
-            ("image: ~\n", "image: NEW\n"),
+            ("image: ~\n", "image: docker.io/library/NEW\n"),
             ("? image\n: python:3\n", "? image\n: NEW\n"),
             (
                 "--- # one\nother: 1\n--- # two\nimage: python:3\n...\n",
@@ -215,6 +226,34 @@ mod tests {
         tag("tag: 3.12\n", "tag: \"3.12\"\n");
         tag("tag: '3.12'\n", "tag: '3.12'\n");
         tag("tag: \"3\\u002E12\"\n", "tag: \"3\\u002E12\"\n");
+    }
+
+    #[test]
+    fn f19_a_tag_that_every_yaml_version_reads_as_text_needs_no_quotes() {
+        for (tag, is_text) in [
+            ("1.2.3", true),
+            ("1.10.0", true),
+            ("1-2", true),
+            ("1e3", false),
+            ("0x1", false),
+            ("1.10", false),
+            ("2026-10-01", false),
+            ("20261001", false),
+        ] {
+            let text = format!("tag: {tag}\n");
+            let text = super::FileText::from_bytes("a.yaml", text.as_bytes()).unwrap();
+            let from = "a:b".parse().unwrap();
+            let image = format!("a.b/c:{tag}").parse().unwrap();
+            let pin = crate::model::image::PinnedRef { image, digest: DIGEST.parse().unwrap() };
+            let spec = super::WriteSpec { text: &text, from: &from, pin, part: super::super::ReferencePart::Tag };
+            let edits = super::FileFormat::edits(&super::YamlPlace("tag".parse().unwrap()), &spec).ok().unwrap();
+            assert_eq!(edits[0].is_current, is_text, "{tag}");
+            assert_eq!(edits[0].new, if is_text { tag.to_owned() } else { format!("\"{tag}\"") });
+        }
+        let host = "registry: 10.0.0.5:5000\n";
+        let documents =
+            crate::text::yaml::parse(&super::FileText::from_bytes("a", host.as_bytes()).unwrap().file).unwrap();
+        assert!(super::is_plain(documents[0].get("registry").unwrap().text().unwrap()));
     }
 
     #[test]

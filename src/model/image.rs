@@ -23,7 +23,7 @@ use crate::text::escape::excerpt;
 pub use digest::Digest;
 pub use followed::{FollowedTag, RemoteName, RemoteTag};
 pub use platform::Platform;
-pub use spellings::{complete, image_spellings, repository_spellings};
+pub use spellings::{complete, image_spellings, repository_spellings, written_repository};
 
 /// The longest tag name (OCI Distribution 1.1, `<reference>` as a tag).
 const TAG_MAX: usize = 128;

@@ -46,6 +46,8 @@ pub(super) struct LockDrift {
 
 /// Remedy for drift that needs no registry.
 const OFFLINE: &str = "pinstream update --offline";
+/// Reason for drift between equal characters.
+const UNQUOTED: &str = ", unquoted, so YAML does not read it as text";
 
 /// Compares the lock with the definitions, offline.
 pub(super) fn offline(root: &Root, only: &TagGlobs) -> LockDrift {
@@ -128,13 +130,15 @@ fn findings(file: &EditedFile) -> impl Iterator<Item = CheckFinding> {
             "" => "an empty value".to_owned(),
             was => format!("`{}`", short_reference(was)),
         };
-        let expected = short_reference(edit.new.trim_matches('"'));
+        let value = edit.new.trim_matches('"');
+        let expected = short_reference(value);
+        let unquoted = if edit.was == value && edit.new != value { UNQUOTED } else { "" };
         CheckFinding {
             tag: edit.from.clone(),
             kind: FindingKindV1::Target,
             exit: Exit::Drift,
             message: format!(
-                "`{shown}`, line {}: expected `{expected}` (pin of `{}`), found {found}",
+                "`{shown}`, line {}: expected `{expected}` (pin of `{}`), found {found}{unquoted}",
                 edit.line, edit.from
             ),
             help: file.refusal.as_ref().map(Problem::sentence),

@@ -1,5 +1,5 @@
-//! Parses Dockerfiles as far as images matter: stages, arguments, and the images of `FROM`, `COPY --from` and `RUN --mount`,
-//! with the defaults of `ARG`. The name of a stage is not an image (docs.docker.com, "Dockerfile reference").
+//! Parses Dockerfiles as far as images matter: stages, arguments, and the images of `FROM`, `COPY --from`, `RUN --mount` and
+//! `# syntax`, with the defaults of `ARG`. The name of a stage is not an image (docs.docker.com, "Dockerfile reference").
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -42,6 +42,12 @@ pub(super) struct Argument {
 impl Dockerfile {
     pub(super) fn parse(text: &str) -> Self {
         let mut file = Self::default();
+        for (name, value) in directives(text) {
+            if name.eq_ignore_ascii_case("syntax") {
+                let length = text[value.clone()].find(' ').unwrap_or(value.len());
+                file.add_image(text, value.start..value.start + length);
+            }
+        }
         for words in instructions(text) {
             let word = |span: &Range<usize>| &text[span.clone()];
             let is_onbuild = words.first().is_some_and(|span| word(span).eq_ignore_ascii_case("ONBUILD"));
@@ -194,14 +200,37 @@ fn instructions(text: &str) -> Vec<Vec<Range<usize>>> {
     found
 }
 
-/// Returns the character that continues a line, which a directive at the top can change.
+/// Returns the first word that is not in a comment.
+pub(super) fn first_keyword(text: &str) -> Option<&str> {
+    let mut lines = text.lines().map(str::trim_start).filter(|line| !line.is_empty() && !line.starts_with('#'));
+    lines.next()?.split_whitespace().next()
+}
+
+/// Returns the character that continues a line, which a directive can change.
 fn escape(text: &str) -> char {
-    let directives = text.lines().take_while(|line| line.starts_with('#'));
-    let value = |line: &str| {
-        let (name, value) = line.trim_start_matches(['#', ' ']).split_once('=')?;
-        name.trim().eq_ignore_ascii_case("escape").then(|| value.trim().chars().next())?
-    };
-    directives.filter_map(value).next().unwrap_or('\\')
+    let escape = directives(text).into_iter().find(|(name, _)| name.eq_ignore_ascii_case("escape"));
+    escape.and_then(|(_, value)| text[value].chars().next()).unwrap_or('\\')
+}
+
+/// Returns the names of the parser directives and the bytes of their values: the lines `# name=value` before any other line,
+/// apart from one that names an interpreter.
+fn directives(text: &str) -> Vec<(&str, Range<usize>)> {
+    let (mut found, mut start) = (Vec::new(), 0);
+    for line in text.split_inclusive('\n') {
+        let end = start + line.len();
+        if start > 0 || !line.starts_with("#!") {
+            let Some((name, value)) = line.strip_prefix('#').and_then(|line| line.split_once('=')) else { break };
+            let (name, trimmed) = (name.trim(), value.trim());
+            let is_name = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric());
+            if !is_name || trimmed.is_empty() {
+                break;
+            }
+            let at = end - value.trim_start().len();
+            found.push((name, at..at + trimmed.len()));
+        }
+        start = end;
+    }
+    found
 }
 
 /// Returns the word that ends the here-document that `word` starts.

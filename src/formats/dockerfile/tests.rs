@@ -5,8 +5,7 @@ use super::parse::Dockerfile;
 
 #[track_caller]
 fn at(place: &str, text: &str, expected: &str) {
-    let expected =
-        expected.replace("NEW", &format!("docker.io/library/python:3.12@{DIGEST}")).replace("DIGEST", DIGEST);
+    let expected = expected.replace("NEW", &format!("python:3.12@{DIGEST}")).replace("DIGEST", DIGEST);
     check(&format!("dockerfile = {{ path = \"Dockerfile\"{place} }}"), "Dockerfile", text, &expected);
 }
 
@@ -24,7 +23,7 @@ fn images_from_the_repository_are_replaced() {
         "from \\\n  \"docker.io/python:3@sha256:00\" \\\n  as x",
         "2 ! `Dockerfile` has no image from `docker.io/library/python`; it has: `docker.io/python:3@sha256:00` (line 2)",
     );
-    at("", "from \\\n  \"docker.io/python:3\" \\\n  as x", "from \\\n  \"NEW\" \\\n  as x");
+    at("", "from \\\n  \"docker.io/python:3\" \\\n  as x", "from \\\n  \"docker.io/NEW\" \\\n  as x");
 }
 
 #[test]
@@ -64,6 +63,7 @@ fn images_are_found_but_stages_are_not() {
          from scratch\nCOPY --from=build /a /a\nCOPY --from=0 /a /a\nCOPY --from=nginx:1 --chown=1 /a /a\n\
          FROM Build\n",
         &[
+            "1 docker/dockerfile:1 = docker.io/docker/dockerfile:1",
             "2 golang:1.26 = docker.io/library/golang:1.26",
             "4 scratch ! `scratch` is empty",
             "7 nginx:1 = docker.io/library/nginx:1",
@@ -125,4 +125,51 @@ fn continued_lines_comments_and_here_documents_are_parsed() {
         &["3 a:1 = docker.io/library/a:1", "4 b:2 = docker.io/library/b:2"],
     );
     check_find("Dockerfile", "FROM\nFROM A/b\n", &["2 A/b ! upper-case letters in repository `A/b`"]);
+}
+
+#[test]
+fn f14_the_digest_is_appended_to_the_literal_part_of_an_image() {
+    at(
+        ", stage = \"0\"",
+        "ARG PREFIX\nFROM ${PREFIX}python:3.11 AS a\nFROM golang:1\n",
+        "ARG PREFIX\nFROM ${PREFIX}NEW AS a\nFROM golang:1\n",
+    );
+    at(
+        "",
+        "ARG HUB=docker.io\nFROM $HUB/python:3.11\nCOPY --from=${PREFIX}python:3.11 / /\n",
+        "ARG HUB=docker.io\nFROM $HUB/NEW\nCOPY --from=${PREFIX}NEW / /\n",
+    );
+    at(
+        ", stage = \"0\"",
+        "ARG HUB=mirror.example\nFROM $HUB/python:3\n",
+        "2 ! the image contains variables; select the variable, e.g. `arg = \"BASE\"`",
+    );
+    check_find(
+        "Dockerfile",
+        "ARG P=quay.io/\nFROM ${P}a/b:1\nFROM ${NONE}nginx:1.25\nFROM ${NONE}/nginx:1.25\n",
+        &[
+            "2 ${P}a/b:1 = quay.io/a/b:1",
+            "3 ${NONE}nginx:1.25 = docker.io/library/nginx:1.25",
+            "4 ${NONE}/nginx:1.25 ! contains a variable without a value",
+        ],
+    );
+}
+
+#[test]
+fn f16_the_syntax_directive_names_an_image_that_is_writable() {
+    at("", "# syntax = python:3 \r\nFROM a\n", "# syntax = NEW \r\nFROM a\n");
+    for (text, expected) in [
+        (
+            "#!/usr/bin/env docker\n#escape=`\n#SYNTAX=docker.io/docker/dockerfile:1.7 x\nFROM scratch\n",
+            "3 docker.io/docker/dockerfile:1.7 = docker.io/docker/dockerfile:1.7",
+        ),
+        ("# check=skip=all\n# syntax=a:1\nFROM scratch\n", "2 a:1 = docker.io/library/a:1"),
+    ] {
+        let from = format!("{} scratch ! `scratch` is empty", text.lines().count());
+        check_find("Dockerfile", text, &[expected, &from]);
+    }
+    for text in ["# A comment.\n# syntax=a:1\nFROM b\n", "\n# syntax=a:1\nFROM b\n", "FROM b\n# syntax=a:1\n"] {
+        let line = text.lines().position(|line| line.starts_with("FROM")).unwrap() + 1;
+        check_find("Dockerfile", text, &[&format!("{line} b = docker.io/library/b:latest")]);
+    }
 }

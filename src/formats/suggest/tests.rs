@@ -271,7 +271,7 @@ fn entries_of_a_kustomization_are_selected() {
          digest: sha256:00}\n",
         &[
             "2 \"python:3\"; kustomize = { PATH, name = \"web\" }",
-            "6 ! image `redis` has no `digest`; add a line `digest: \"\"` to the entry",
+            "6 \"redis:7\"; kustomize = { PATH, name = \"redis\" }",
             "7 -",
         ],
     );

@@ -14,10 +14,8 @@ const HUB: [&str; 3] = ["docker.io", "index.docker.io", "registry-1.docker.io"];
 /// Returns an error if the result is not a valid image.
 pub fn complete(text: &str) -> Result<ImageRef, NameError> {
     let (name, digest) = text.split_once('@').map_or((text, None), |(name, digest)| (name, Some(digest)));
-    let (repository, tag) = match name.rsplit_once(':') {
-        Some((repository, tag)) if !tag.contains('/') => (repository, Some(tag)),
-        _ => (name, None),
-    };
+    let repository = written_repository(name);
+    let tag = name[repository.len()..].strip_prefix(':');
     let (registry, path) = match repository.split_once('/') {
         Some((first, rest)) if first.contains(['.', ':']) || first == "localhost" => (first, rest),
         _ => (HUB[0], repository),
@@ -34,6 +32,15 @@ pub fn complete(text: &str) -> Result<ImageRef, NameError> {
     };
     let digest = digest.map(|digest| format!("@{digest}")).unwrap_or_default();
     format!("{registry}/{library}{path}{tag}{digest}").parse()
+}
+
+/// Returns the part of an image's name before its tag and digest; the name may be incomplete.
+pub fn written_repository(text: &str) -> &str {
+    let name = text.split_once('@').map_or(text, |(name, _)| name);
+    match name.rsplit_once(':') {
+        Some((repository, tag)) if !tag.contains('/') => repository,
+        _ => name,
+    }
 }
 
 /// Returns the spellings of a repository that [`complete`] expands to it, the full one first: on Docker Hub with each

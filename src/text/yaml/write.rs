@@ -4,6 +4,9 @@
 //! that affect a terminal or a log are escaped.
 
 use std::fmt::Write as _;
+use std::sync::LazyLock;
+
+use regex_lite::Regex;
 
 use crate::text::escape::is_deceptive;
 
@@ -127,14 +130,21 @@ fn scalar(text: &str) -> String {
     out
 }
 
-/// Returns true if `text`, unquoted, is a string in all YAML versions: not a number, date, boolean or null (YAML 1.2.2,
-/// 10.3.2; YAML 1.1, "Language-Independent Types"), and without characters that have a meaning within a line.
+/// Numbers and dates in lower case: those of YAML 1.2.2, 10.3.2, those of YAML 1.1, "Language-Independent Types", and what
+/// common parsers read besides, such as `e8` and `2026-1-2`.
+static NUMBER: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    let integer = r"0b[01_]+|0o[0-7_]+|0x[0-9a-f_]+";
+    let decimal = r"[0-9][0-9_]*(:[0-5]?[0-9])*(\.[0-9_]*)?|\.[0-9_]+|([0-9][0-9_]*)?(\.[0-9_]*)?e[-+]?[0-9]+";
+    let date = r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}([t \t].*)?";
+    Regex::new(&format!(r"^([-+]?({integer}|{decimal}|\.inf)|\.nan|{date})$")).ok()
+});
+
+/// Returns true if `text`, unquoted, is a string in all YAML versions: not a number, date, boolean or null, and without
+/// characters that have a meaning within a line.
 pub(crate) fn is_plain(text: &str) -> bool {
     let lower = text.to_ascii_lowercase();
     let is_word = ["y", "n", "yes", "no", "true", "false", "on", "off", "null"].contains(&lower.as_str());
-    // Some parsers read `e8` as a number.
-    let is_number = text.starts_with(|c: char| c.is_ascii_digit() || matches!(c, 'e' | 'E'))
-        && lower.bytes().all(|b| b.is_ascii_hexdigit() || b"xo_.+-:tz".contains(&b));
+    let is_number = NUMBER.as_ref().is_none_or(|number| number.is_match(&lower));
     let begins = text.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_');
     let is_safe = begins && !text.ends_with(':');
     is_safe && !is_word && !is_number && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"_./@:+-".contains(&b))
@@ -187,6 +197,9 @@ mod tests {
     #[test]
     fn an_unambiguous_string_is_not_quoted() {
         for text in ["latest", "3.12-slim", "v3.12", "docker.io/library/python@sha256:00", "a:b", "_", "www", "0xyz"] {
+            check(text, text);
+        }
+        for text in ["1.2.3", "1.10.0", "1-2", "10.0.0.5:5000", "2026-10", "3.12.0_1", "e", "0x", "1e"] {
             check(text, text);
         }
     }

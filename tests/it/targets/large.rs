@@ -133,12 +133,12 @@ fn a_workflow() {
 #[test]
 fn a_kustomization() {
     let entry = |at: usize| format!("- {{name: n{at}, newName: a, newTag: '{at}', digest: ''}}\n");
-    check(2, &file("kustomization.yaml", "images:\n", entry));
+    check(1, &file("kustomization.yaml", "images:\n", entry));
 }
 
 #[test]
 fn values_of_a_chart() {
-    check(2, &file("values.yaml", "", |at| format!("n{at}:\n  image: {{repository: a, tag: '{at}'}}\n")));
+    check(1, &file("values.yaml", "", |at| format!("n{at}:\n  image: {{repository: a, tag: '{at}'}}\n")));
 }
 
 #[test]

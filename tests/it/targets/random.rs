@@ -10,9 +10,10 @@ use serde::Deserialize as _;
 
 use super::{applied, targets};
 
-/// The written value.
-fn new() -> String {
-    format!("docker.io/library/python:3.12@sha256:{}", "ab".repeat(32))
+/// The value written over `old`: a repository that means the same one keeps its spelling.
+fn new(old: &str) -> String {
+    let repository = old.trim_matches(['"', '\'']).strip_suffix(":3").unwrap_or("docker.io/library/python");
+    format!("{repository}:3.12@sha256:{}", "ab".repeat(32))
 }
 
 /// A file around a value, with the selector of the value.
@@ -275,7 +276,7 @@ proptest! {
     ) {
         let around = yaml(&levels, is_crlf, has_mark, documents.into(), ends);
         assert!(in_yaml(&around.with("\"before\""), &around).as_deref() == Some("before"), "{}", around.with(old));
-        let new = new();
+        let new = new(old);
         let expected = [new.clone(), format!("\"{new}\""), format!("'{new}'"), format!("!!str {new}")];
         let text = check("yaml", "a.yaml", &around, old, &expected);
         assert_eq!(in_yaml(&text, &around), Some(new));
@@ -289,7 +290,7 @@ proptest! {
         has_mark in any::<bool>(),
     ) {
         let around = json(&levels, &seed, has_mark);
-        let new = new();
+        let new = new(old);
         let text = check("json", "a.json", &around, old, &[format!("\"{new}\"")]);
         assert_eq!(in_json(&text, &around), Some(new));
     }
@@ -311,7 +312,7 @@ proptest! {
         let files = BTreeMap::from([("Dockerfile".to_owned(), file.replace("VALUE", old).into_bytes())]);
         let once = applied(&targets, &files);
         let text = String::from_utf8(once["Dockerfile"].clone()).unwrap();
-        assert_eq!(text, file.replace("VALUE", &new()));
+        assert_eq!(text, file.replace("VALUE", &new(old)));
         assert_eq!(applied(&targets, &once), once);
     }
 }

@@ -46,7 +46,7 @@ impl Image {
 
     /// Returns the text afterwards.
     fn pinned(self) -> String {
-        self.pin().map_or_else(|| self.written().to_owned(), |pin| pin.to_string())
+        self.pin().map_or_else(|| self.written().to_owned(), |pin| format!("{}@{}", self.written(), pin.digest))
     }
 
     fn pin(self) -> Option<PinnedRef> {
