@@ -4,8 +4,8 @@ use super::GitError;
 use super::error::shown;
 use crate::formats::path::FORGE_NAMES;
 
-/// The most parts of a path.
-pub(super) const PARTS_MAX: usize = 8;
+/// The longest path, in bytes, as for `git`.
+const LENGTH_MAX: usize = 4_095;
 
 /// A path from the top of a repository; no part of it is special to Git or to a file system.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,14 +15,14 @@ impl RepoPath {
     /// Parses a relative path; the empty text is the top.
     ///
     /// # Errors
-    /// If a part is not plain ASCII, or there are too many.
+    /// If a part is not plain ASCII, or the path is too long.
     pub(super) fn parse(text: &str) -> Result<Self, GitError> {
         if text.is_empty() {
             return Ok(Self(Vec::new()));
         }
         let parts: Vec<_> = text.split('/').collect();
-        if parts.len() > PARTS_MAX || !parts.iter().all(|part| is_plain_part(part)) {
-            let reason = format!("a path has at most {PARTS_MAX} plain ASCII parts, none of them `.`, `..` or `.git…`");
+        if text.len() > LENGTH_MAX || !parts.iter().all(|part| is_plain_part(part)) {
+            let reason = "a path has plain ASCII parts, none of them `.`, `..` or `.git…`".to_owned();
             return Err(GitError::Tree { path: shown(text), reason });
         }
         Ok(Self(parts.into_iter().map(str::to_owned).collect()))

@@ -7,7 +7,7 @@ use git2::{ObjectType, Odb, Oid};
 
 use super::error::{is_format, shown};
 use super::promisor::Promisor;
-use super::repo_path::{PARTS_MAX, RepoPath};
+use super::repo_path::RepoPath;
 use super::tree_entry::{ObjectKind, TreeEntry, parse};
 use super::{GitError, RepoFile, RootFiles};
 use crate::formats::FILES_MAX;
@@ -23,6 +23,8 @@ const DEFINITION_MAX: usize = 256 << 10;
 const LOCK_MAX: usize = crate::model::lock::SIZE_MAX;
 /// The largest other file, e.g. of a hook, in bytes.
 const FILE_MAX: usize = 16 << 20;
+/// The most parts of a stream's path.
+const STREAM_PARTS_MAX: usize = 8;
 /// The most stream files of a root.
 const STREAMS_MAX: usize = 20_000;
 /// The most bytes of all stream files of a root.
@@ -150,8 +152,8 @@ impl<'r> ObjectStore<'r> {
             budget.entry(&full)?;
             match entry.kind() {
                 // The file name is one more part.
-                ObjectKind::Directory if path.split('/').count() >= PARTS_MAX => {
-                    return Err(refuse(&full, &format!("a stream's path has at most {PARTS_MAX} parts")));
+                ObjectKind::Directory if path.split('/').count() >= STREAM_PARTS_MAX => {
+                    return Err(refuse(&full, &format!("a stream's path has at most {STREAM_PARTS_MAX} parts")));
                 }
                 ObjectKind::Directory => return Ok(true),
                 ObjectKind::Plain | ObjectKind::Executable if path.ends_with(".toml") => {

@@ -24,6 +24,8 @@ use crate::text::diagnostics::{Problem, Problems, SourceFile};
 
 /// The deepest nesting below `streams/`.
 const DEPTH_MAX: usize = 8;
+/// The longest path of a directory that is searched, in bytes.
+const PATH_MAX: usize = 4_000;
 /// The bytes that are read of a definition: enough for the parser to report that it is too large.
 const DEFINITION_READ: u64 = 1 << 20;
 /// The bytes that are read of a lock.
@@ -167,19 +169,21 @@ impl WorkTree {
     /// # Errors
     /// If a directory cannot be read, or too many files match.
     pub fn paths(&self, patterns: &[FilePath]) -> Result<Vec<String>, GitError> {
-        // The root may be outside a checkout, or in one of another user.
-        let checkout = checkout::discover(&self.0).ok().flatten();
-        let mut walk = FileWalk { root: self, patterns, checkout, found: Vec::new() };
-        walk.directory("", 0)?;
-        let mut found = walk.found;
-        let matches = |path: &str| patterns.iter().any(|pattern| pattern.matches(path));
-        found.extend(SparseIndex::of(&self.0)?.map(|index| index.list(matches)).unwrap_or_default());
-        found.sort();
-        found.dedup();
-        if found.len() > formats::FILES_MAX {
-            return Err(too_many_files(""));
-        }
-        Ok(found)
+        let walk = FileWalk {
+            root: self,
+            enters: &|directory| patterns.iter().any(|pattern| pattern.may_match_below(directory)),
+            wants: &|path| patterns.iter().any(|pattern| pattern.matches(path)),
+            limit: formats::FILES_MAX,
+        };
+        walk.files()
+    }
+
+    /// Lists all wanted plain files, as [`Self::paths`] does; any number of them, hidden ones too.
+    ///
+    /// # Errors
+    /// If a directory cannot be read.
+    pub fn search(&self, is_wanted: &dyn Fn(&str) -> bool) -> Result<Vec<String>, GitError> {
+        FileWalk { root: self, enters: &|_| true, wants: is_wanted, limit: usize::MAX }.files()
     }
 
     fn read_streams(&self, directory: &str, depth: usize, found: &mut DefinitionFiles) -> Result<(), GitError> {
@@ -281,38 +285,65 @@ fn persist(file: NamedTempFile, path: &Path) -> Result<(), GitError> {
     file.persist(path).map(drop).map_err(|error| local_io("write", path, &error.error))
 }
 
-/// A walk over the files that match the patterns of targets.
+/// A walk over the files of a root.
 struct FileWalk<'a> {
     root: &'a WorkTree,
-    patterns: &'a [FilePath],
-    checkout: Option<Checkout>,
-    found: Vec<String>,
+    /// Returns whether a file below a directory may be wanted.
+    enters: &'a dyn Fn(&str) -> bool,
+    wants: &'a dyn Fn(&str) -> bool,
+    limit: usize,
 }
 
 impl FileWalk<'_> {
-    fn directory(&mut self, below: &str, depth: usize) -> Result<(), GitError> {
+    /// Lists the wanted files, sorted, with those that a sparse checkout leaves out.
+    fn files(&self) -> Result<Vec<String>, GitError> {
+        // The root may be outside a checkout, or in one of another user.
+        let checkout = checkout::discover(&self.root.0).ok().flatten();
+        let (mut found, mut open) = (Vec::new(), vec![String::new()]);
+        while let Some(directory) = open.pop() {
+            self.directory(&directory, checkout.as_ref(), &mut found, &mut open)?;
+        }
+        found.extend(SparseIndex::of(&self.root.0)?.map(|index| index.list(self.wants)).unwrap_or_default());
+        found.sort();
+        found.dedup();
+        if found.len() > self.limit {
+            return Err(too_many_files(""));
+        }
+        Ok(found)
+    }
+
+    fn directory(
+        &self,
+        below: &str,
+        checkout: Option<&Checkout>,
+        found: &mut Vec<String>,
+        open: &mut Vec<String>,
+    ) -> Result<(), GitError> {
         let path = self.root.0.join(below);
-        if depth > DEPTH_MAX || (depth > 0 && path.join(".git").exists()) {
+        // Git does not track longer paths.
+        if path.as_os_str().len() > PATH_MAX || (!below.is_empty() && path.join(".git").exists()) {
             return Ok(());
         }
         let entries = fs::read_dir(&path).and_then(Iterator::collect::<io::Result<Vec<_>>>);
         for entry in entries.map_err(|error| local_io("read", &path, &error))? {
             let Ok(name) = entry.file_name().into_string() else { continue };
+            let is_git = name == ".git";
             let path = if below.is_empty() { name } else { format!("{below}/{name}") };
             let kind = entry.file_type().map_err(|error| local_io("read", &self.root.0.join(&path), &error))?;
             let matches = match kind.is_dir() {
-                true => path != ".git" && self.patterns.iter().any(|pattern| pattern.may_match_below(&path)),
-                false => kind.is_file() && self.patterns.iter().any(|pattern| pattern.matches(&path)),
+                true => !is_git && (self.enters)(&path),
+                false => kind.is_file() && (self.wants)(&path),
             };
             let is_ignored = |checkout: &Checkout| checkout.ignores(&self.root.0.join(&path), kind.is_dir());
-            if !matches || self.checkout.as_ref().is_some_and(is_ignored) {
+            if !matches || checkout.is_some_and(is_ignored) {
                 continue;
             }
-            match kind.is_dir() {
-                true => self.directory(&path, depth + 1)?,
-                false => self.found.push(path),
+            if kind.is_dir() {
+                open.push(path)
+            } else {
+                found.push(path)
             }
-            if self.found.len() > formats::FILES_MAX {
+            if found.len() > self.limit {
                 return Err(too_many_files(below));
             }
         }
