@@ -6,13 +6,15 @@
 
 pub mod compose;
 mod dockerfile;
+mod dotenv;
 mod edit;
+mod env;
 mod file_text;
 mod helm;
 mod image;
 mod image_site;
 mod json;
-mod kustomize;
+pub mod kustomize;
 mod marker;
 pub mod part;
 pub mod path;
@@ -20,6 +22,7 @@ mod selector;
 mod sops;
 pub mod suggest;
 pub(crate) mod table;
+pub mod template;
 mod toml;
 mod tree;
 mod variables;
@@ -31,6 +34,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 use std::sync::Arc;
 
+use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -62,6 +66,8 @@ trait FileFormat: Sized {
     type Table;
     /// Globs over the paths of such files.
     const PATTERNS: &'static [&'static str] = &[];
+    /// Names of files in the same directory that give the images of such a file a meaning.
+    const COMPANIONS: &'static [&'static str] = &[];
     /// True if the file itself names the tags, so that its target has no `from`.
     const NAMES_TAGS: bool = false;
 
@@ -148,6 +154,11 @@ macro_rules! kinds {
                 match self { $(Self::$Kind => $module::$Place::PATTERNS,)+ }
             }
 
+            /// Returns the names of files in the same directory that give the images of such a file a meaning.
+            pub fn companions(self) -> &'static [&'static str] {
+                match self { $(Self::$Kind => $module::$Place::COMPANIONS,)+ }
+            }
+
             fn names_tags(self) -> bool {
                 match self { $(Self::$Kind => $module::$Place::NAMES_TAGS,)+ }
             }
@@ -214,6 +225,8 @@ kinds! {
     Compose = compose::ComposePlace;
     /// An image in a file of a further tool, e.g. `.gitlab-ci.yml`.
     Image = image::ImagePlace;
+    /// A variable in the `.env` file of a compose project.
+    Env = env::EnvPlace;
     /// A value in a JSON file; comments are allowed.
     Json = json::JsonPlace;
     /// A value in a YAML file, e.g. a Kubernetes object.
@@ -236,7 +249,15 @@ impl FileKind {
     /// # Errors
     /// The file is not valid.
     pub fn find(self, file: &Arc<SourceFile>) -> Result<Vec<ImageSite>, Problem> {
-        let text = FileText::of(Arc::clone(file));
+        self.find_with(file, &[])
+    }
+
+    /// Returns the images that a file names, given those of its companions that exist, by name.
+    ///
+    /// # Errors
+    /// The file is not valid.
+    pub fn find_with(self, file: &Arc<SourceFile>, companions: &[Arc<SourceFile>]) -> Result<Vec<ImageSite>, Problem> {
+        let text = FileText::of(Arc::clone(file)).with(companions);
         let mut found = self.sites(&text)?;
         found.extend(image::additional_sites(&text));
         found.sort_by_key(|site| site.span.start);
@@ -311,6 +332,17 @@ impl Target {
         let lines = std::iter::once("[[target]]".to_owned()).chain(from).chain(write).chain([self.place_toml()]);
         lines.map(|line| line + eol).collect()
     }
+}
+
+/// Returns the paths of files that may name images, of all kinds.
+pub fn search_patterns() -> GlobSet {
+    let mut patterns = GlobSetBuilder::new();
+    for pattern in FileKind::ALL.iter().flat_map(|kind| kind.patterns()) {
+        if let Ok(glob) = GlobBuilder::new(pattern).literal_separator(true).build() {
+            patterns.add(glob);
+        }
+    }
+    patterns.build().unwrap_or_default()
 }
 
 /// Returns why no target may write a file, whatever it selects.

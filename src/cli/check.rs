@@ -42,7 +42,7 @@ pub struct CheckArgs {
     #[arg(long, value_name = "REV")]
     base: Option<String>,
     /// Fail if a file of the root contains an invalid image, one without a digest or one that no stream covers; warn
-    /// about images that depend on variables
+    /// about images that depend on variables, and count the files that were not read (`-v` lists them)
     #[arg(long)]
     all_images: bool,
     /// Fail if a registry serves a newer digest
@@ -86,7 +86,7 @@ pub fn run(context: &CommandContext, args: &CheckArgs) -> Result<Exit, CliError>
     let drift_if = |is_drift| if is_drift { Exit::Drift } else { Exit::Success };
     let upstream_exit =
         upstream.as_ref().map_or(Exit::Success, |report| report.exit().worst(drift_if(report.has_changes())));
-    let images_exit = drift_if(images.as_ref().is_some_and(|images| !images.is_empty()));
+    let images_exit = drift_if(images.as_ref().is_some_and(|found| !found.images.is_empty()));
     let ignored_exit = drift_if(!ignored.is_empty());
     let exit = exits.fold(upstream_exit.worst(images_exit).worst(ignored_exit), Exit::worst);
     let sources = SourceMap::of_work_tree(work_tree);

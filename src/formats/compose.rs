@@ -3,7 +3,7 @@
 
 mod merge;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use schemars::JsonSchema;
@@ -11,14 +11,14 @@ use serde::Deserialize;
 
 use super::{
     DocumentTree, Evidence, FileFormat, FileText, ImageSite, ImageSites, KEEP_ONE, NotAnImage, Selector, SharedValue,
-    SiteCandidate, TargetEdit, TargetError, TargetKind, TargetReader, WriteSpec,
+    SiteCandidate, TargetEdit, TargetError, TargetKind, TargetReader, WriteSpec, dockerfile, dotenv,
 };
 use crate::text::diagnostics::{At, Problem, SourceFile};
 use crate::text::yaml::YamlNode;
 
 use super::suggest::by_start;
 use super::table::optional;
-use super::variables::expand;
+use super::variables::{expand, trailing_variable};
 use super::yaml::{field, first_byte, has_line, tree, write};
 
 pub use merge::{MergedImage, MergedService, merge};
@@ -42,6 +42,7 @@ pub(super) struct ComposeTable {
 
 impl FileFormat for ComposePlace {
     type Table = ComposeTable;
+    const COMPANIONS: &'static [&'static str] = &[dotenv::NAME];
 
     fn read(table: &ComposeTable, _: &mut TargetReader<'_, '_>) -> Option<Self> {
         Some(Self { service: optional(table.service.as_ref()) })
@@ -70,7 +71,7 @@ impl FileFormat for ComposePlace {
             let Some(image) = field(text, &selector, &service, "image")? else {
                 return invalid(format!("service `{name}` has no `image`"), "add `image: \"\"`");
             };
-            edits.push(match service_image(&text.file, &service) {
+            edits.push(match service_image(&text.file, &service, &BTreeMap::new()) {
                 Some(site) => edit(spec, &site)?,
                 None => write(spec, &image, &spec.value()?)?,
             });
@@ -86,19 +87,27 @@ impl FileFormat for ComposePlace {
     }
 
     fn find(text: &FileText) -> Result<Vec<ImageSite>, Problem> {
-        Ok(services(&*tree(text)?).filter_map(|(_, service)| service_image(&text.file, service)).collect())
+        let values = text.companions.iter().map(|file| dotenv::values(file)).next().unwrap_or_default();
+        let mut found = Vec::new();
+        for (_, service) in services(&*tree(text)?) {
+            found.extend(service_image(&text.file, service, &values));
+            found.extend(inline_images(text, service));
+        }
+        Ok(found)
     }
 
     fn suggest(text: &FileText, sites: &[ImageSite]) -> Result<Vec<Vec<SiteCandidate>>, Problem> {
         let tree = tree(text)?;
-        let mut names = HashMap::new();
+        // Images of `dockerfile_inline` have no name.
+        let inline = services(&tree).flat_map(|(_, service)| inline_images(text, service));
+        let mut names: HashMap<usize, Option<String>> = inline.map(|site| (site.span.start, None)).collect();
         for (name, service) in services(&tree) {
             if let (Some(name), Some(image)) = (name.text(), service.get("image")) {
                 // A shared value belongs to its first use.
-                names.entry(first_byte(text, image)).or_insert_with(|| name.to_owned());
+                names.entry(first_byte(text, image)).or_insert_with(|| Some(name.to_owned()));
             }
         }
-        Ok(by_start(sites, &names, |name| TargetKind::Compose(Self { service: Some(name.clone()) })))
+        Ok(by_start(sites, &names, |name| TargetKind::Compose(Self { service: name.clone() })))
     }
 }
 
@@ -118,27 +127,53 @@ fn services(tree: &DocumentTree) -> impl Iterator<Item = &(Arc<YamlNode>, Arc<Ya
     maps.flat_map(|services| services.entries())
 }
 
-/// Returns the image of a service, with the defaults of its variables.
-fn service_image(file: &SourceFile, service: &YamlNode) -> Option<ImageSite> {
+/// Returns the image of a service, with the values in `.env` and the defaults of its variables.
+fn service_image(file: &SourceFile, service: &YamlNode, values: &BTreeMap<String, String>) -> Option<ImageSite> {
     let node = service.get("image")?;
-    let mut site = ImageSite::scalar(file, node, expand(node.text()?, |_| None));
+    let written = node.text()?;
+    let value = |name: &str| values.get(name).cloned();
+    let mut site = ImageSite::scalar(file, node, expand(written, value));
+    let is_set = || trailing_variable(written).and_then(|(_, name)| value(name)).is_some_and(|value| !value.is_empty());
     if service.get("build").is_some() {
         site.image = Err(NotAnImage::None("names the result of `build`"));
+    } else if is_set() {
+        site.image = Err(NotAnImage::None("is set in `.env`"));
     }
     Some(site)
 }
 
-/// Returns the images of all services that are not built here, each with what shares it.
+/// Returns the images of services that are not built here, as they are written; none of an invalid file.
+pub(super) fn image_names(file: &Arc<SourceFile>) -> Vec<String> {
+    let Ok(tree) = tree(&FileText::of(Arc::clone(file))) else { return Vec::new() };
+    let unbuilt = services(&tree).filter(|(_, service)| service.get("build").is_none());
+    unbuilt.filter_map(|(_, service)| Some(service.get("image")?.text()?.to_owned())).collect()
+}
+
+/// Returns the images of the Dockerfile in `build` of a service.
+fn inline_images(text: &FileText, service: &YamlNode) -> Vec<ImageSite> {
+    let build = service.get("build");
+    let Some(inline) = build.and_then(|build| build.get("dockerfile_inline")) else { return Vec::new() };
+    let is_shared = [Some(inline), build].iter().flatten().any(|node| node.is_anchored) || service.is_anchored;
+    let selector = || Selector::of(&["build", "dockerfile_inline"], None);
+    let shared = is_shared.then(|| SharedValue { selector: selector(), span: inline.span.clone() });
+    let sites = dockerfile::inline_images(text, inline).into_iter();
+    sites.map(|site| ImageSite { shared: shared.clone(), ..site }).collect()
+}
+
+/// Returns the images of all services that are not built here, and those of Dockerfiles in the file, each with what shares
+/// it.
 fn unbuilt_images(text: &FileText, tree: &DocumentTree) -> Vec<ImageSite> {
     let image = |(name, service): &(Arc<YamlNode>, Arc<YamlNode>)| {
-        let site = service_image(&text.file, service).filter(|_| service.get("build").is_none())?;
+        let site = service_image(&text.file, service, &BTreeMap::new());
+        let site = site.filter(|_| service.get("build").is_none())?;
         let is_own = service.entries().iter().any(|(key, _)| key.text() == Some("image"));
         let is_shared = service.is_anchored || !is_own || site.node.as_ref().is_some_and(|node| node.is_anchored);
         let selector = || Selector::of(&["services", name.text().unwrap_or_default(), "image"], None);
         let shared = is_shared.then(|| SharedValue { selector: selector(), span: name.span.clone() });
         Some(ImageSite { shared, ..site })
     };
-    services(tree).filter_map(image).collect()
+    let inline = services(tree).flat_map(|(_, service)| inline_images(text, service));
+    services(tree).filter_map(image).chain(inline).collect()
 }
 
 #[cfg(test)]
@@ -158,6 +193,26 @@ mod tests {
         at(", service = \"web\"", yaml, &yaml.replace("python:3", "NEW"));
         at(", service = \"db\"", yaml, &yaml.replace("postgres:16", "docker.io/library/NEW"));
         at("", yaml, &yaml.replace("python:3", "NEW"));
+    }
+
+    #[test]
+    fn f20_a_dockerfile_in_a_compose_file_is_searched_and_written() {
+        let yaml = "services:\r\n  web:\r\n    build:\r\n      dockerfile_inline: |\r\n        # A comment.\r\n        FROM \
+                    python:3.11 AS a\r\n\r\n        RUN <<EOF\r\n        FROM inner\r\n        EOF\r\n        COPY --from=redis:7 / /\r\n  \
+                    one:\r\n    build: {dockerfile_inline: \"FROM python:3.11\"}\r\n  plain:\r\n    build:\r\n      dockerfile_inline: \
+                    FROM python:3.11\r\n";
+        check_find(
+            "compose.yaml",
+            yaml,
+            &[
+                "6 python:3.11 = docker.io/library/python:3.11",
+                "11 redis:7 = docker.io/library/redis:7",
+                "13 python:3.11 = docker.io/library/python:3.11",
+                "16 python:3.11 = docker.io/library/python:3.11",
+            ],
+        );
+        at("", yaml, &yaml.replace("python:3.11", "NEW"));
+        check_find("compose.yaml", "services: {a: {build: {dockerfile_inline: \"FROM a\\nFROM b\"}}}\n", &[]);
     }
 
     #[test]

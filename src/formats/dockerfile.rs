@@ -15,7 +15,9 @@ use super::{
 };
 use crate::model::image::ImageRef;
 use crate::text::diagnostics::{At, Problem, SourceFile};
+use crate::text::yaml::YamlNode;
 
+use super::image_site::unquoted;
 use super::variables::{repository_length, trailing_variable};
 
 use parse::{Dockerfile, Stage};
@@ -126,6 +128,35 @@ impl FileFormat for DockerfilePlace {
 
 fn dockerfile(text: &FileText) -> Result<Arc<Dockerfile>, Problem> {
     text.parsed("dockerfile", || Ok(Dockerfile::parse(text.text())))
+}
+
+/// Returns the images of a Dockerfile that is a value of another file, if that has its lines as they are.
+pub(super) fn inline_images(text: &FileText, node: &YamlNode) -> Vec<ImageSite> {
+    let Some((inline, lines)) = node.text().and_then(|inline| Some((inline, line_starts(text, node, inline)?))) else {
+        return Vec::new();
+    };
+    let outer = |at: usize| {
+        let (inner, outer) = lines[lines.partition_point(|(inner, _)| *inner <= at) - 1];
+        outer + at - inner
+    };
+    let outer = |span: &Range<usize>| outer(span.start)..outer(span.end);
+    let sites = Dockerfile::parse(inline).images.into_iter();
+    sites.map(|site| ImageSite { span: outer(&site.span), decided: outer(&site.decided), ..site }).collect()
+}
+
+/// Returns the first byte of each line of `inline`, the text of a node, in the text and in the file.
+fn line_starts(text: &FileText, node: &YamlNode, inline: &str) -> Option<Vec<(usize, usize)>> {
+    let span = unquoted(text.text(), node.span.clone());
+    let (mut found, mut inner, mut outer) = (Vec::new(), 0, span.start);
+    let mut written = text.text()[span].split_inclusive('\n');
+    for line in inline.split_inclusive('\n') {
+        let around = written.next()?;
+        let indent = around.trim_end().strip_suffix(line.trim_end()).filter(|indent| indent.trim().is_empty())?;
+        found.push((inner, outer + indent.len()));
+        inner += line.len();
+        outer += around.len();
+    }
+    (!found.is_empty()).then_some(found)
 }
 
 /// Returns the targets that might write an image.

@@ -4,14 +4,13 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use super::{FileText, PinLookup, ReferencePart, Target};
-use crate::model::image::{ImageRef, PinnedRef, TagId, written_repository};
+use crate::model::image::{ImageRef, PinnedRef, TagId, complete, written_repository};
 use crate::text::diagnostics::Problem;
 use crate::text::lfs;
 use crate::text::yaml::{YamlNode, YamlValue};
 
-use super::image_site::parse;
 use super::part::is_digest_hex;
-use super::variables::repository_length;
+use super::variables::{after_prefix, repository_length};
 
 /// A file that targets name: parsed once, however many targets it has.
 pub struct TargetFile<'a> {
@@ -153,7 +152,10 @@ impl WriteSpec<'_> {
         let (scheme, name) = was.split_at(was.find("://").map_or(0, |at| at + "://".len()));
         let length = if name.contains('$') { repository_length(name) } else { Some(written_repository(name).len()) };
         let spelling = length.map(|length| &name[..length]);
-        let spelling = spelling.filter(|name| parse(name).is_ok_and(|image| image.repository() == repository));
+        let is_same = |name: &&str| {
+            complete(after_prefix(name).unwrap_or(name)).is_ok_and(|image| image.repository() == repository)
+        };
+        let spelling = spelling.filter(is_same);
         let rest = new.strip_prefix(scheme).and_then(|new| new.strip_prefix(&repository.to_string()));
         match spelling.zip(rest.filter(|rest| rest.is_empty() || rest.starts_with([':', '@']))) {
             Some((spelling, rest)) => Cow::Owned(format!("{scheme}{spelling}{rest}")),

@@ -16,6 +16,8 @@ pub(super) struct FileText {
     pub(super) file: Arc<SourceFile>,
     /// True if the file starts with a byte order mark.
     pub(super) has_mark: bool,
+    /// Other files of its directory that give its images a meaning.
+    pub(super) companions: Vec<Arc<SourceFile>>,
     lines: OnceLock<LineIndex>,
     parsed: Mutex<HashMap<&'static str, Parsed>>,
 }
@@ -23,7 +25,12 @@ pub(super) struct FileText {
 impl FileText {
     /// A file whose text has no byte order mark.
     pub(super) fn of(file: Arc<SourceFile>) -> Self {
-        Self { file, has_mark: false, lines: OnceLock::new(), parsed: Mutex::default() }
+        Self { file, has_mark: false, companions: Vec::new(), lines: OnceLock::new(), parsed: Mutex::default() }
+    }
+
+    /// Adds files of its directory.
+    pub(super) fn with(self, companions: &[Arc<SourceFile>]) -> Self {
+        Self { companions: companions.to_vec(), ..self }
     }
 
     /// Reads the file `path`; none if `bytes` are not text.

@@ -45,6 +45,11 @@ pub enum NotAnImage {
 }
 
 impl ImageSite {
+    /// The image at `span`; `text` is its name with variables replaced.
+    pub(super) fn literal(span: Range<usize>, text: &str, image: Result<ImageRef, NotAnImage>) -> Self {
+        Self { decided: span.clone(), span, text: text.to_owned(), image, node: None, shared: None }
+    }
+
     /// The image that a scalar names; `text` is its value without a prefix and with variables replaced.
     pub(super) fn scalar(file: &SourceFile, node: &Arc<YamlNode>, text: String) -> Self {
         let span = unquoted(&file.text, node.span.clone());

@@ -1,14 +1,16 @@
 //! `kustomize = { path, name }`: an entry of `images` in a kustomization: `newName`, `newTag` and `digest` (the Kustomize
 //! reference, "images"). A `newTag` without `digest` receives both.
 
+mod overlays;
+
 use std::collections::HashMap;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{
-    DocumentTree, Evidence, FileFormat, FileText, ImageSite, KEEP_ONE, ReferencePart, Selector, SiteCandidate,
-    TargetEdit, TargetError, TargetKind, TargetReader, WriteSpec,
+    DocumentTree, Evidence, FileFormat, FileText, ImageSite, KEEP_ONE, NotAnImage, ReferencePart, Selector,
+    SiteCandidate, TargetEdit, TargetError, TargetKind, TargetReader, WriteSpec,
 };
 use crate::model::image::complete;
 use crate::text::diagnostics::{At, Problem, SourceFile};
@@ -17,6 +19,8 @@ use crate::text::yaml::YamlNode;
 use super::image_site::given;
 use super::suggest::by_start;
 use super::yaml::{field, tree, write};
+
+pub use overlays::{ImageOverride, KustomizeOverlays};
 
 /// The entry of `images` with this `name`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,14 +84,18 @@ impl FileFormat for KustomizePlace {
     }
 
     fn recognize(file: &SourceFile) -> Option<Evidence> {
-        let name = file.path.rsplit('/').next().unwrap_or_default();
-        ["kustomization.yaml", "kustomization.yml", "Kustomization"].contains(&name).then_some(Evidence::Name)
+        is_kustomization(&file.path).then_some(Evidence::Name)
     }
 
     fn find(text: &FileText) -> Result<Vec<ImageSite>, Problem> {
         let site = |entry: &YamlNode| {
             let name = given(entry, "newName").or(given(entry, "name"))?.to_owned();
-            Some(ImageSite::map(entry, name, "newTag", "has neither tag nor digest; the manifests set the tag"))
+            let mut site =
+                ImageSite::map(entry, name, "newTag", "has neither tag nor digest; the manifests set the tag");
+            if matches!(site.image, Err(NotAnImage::None(_))) && given(entry, "tagSuffix").is_some() {
+                site.image = Err(NotAnImage::Open("has a `tagSuffix`, which drops the digest of the manifests"));
+            }
+            Some(site)
         };
         Ok(entries(&*tree(text)?).filter_map(site).collect())
     }
@@ -98,6 +106,12 @@ impl FileFormat for KustomizePlace {
         let names: HashMap<usize, String> = entries(&tree).filter_map(name).collect();
         Ok(by_start(sites, &names, |name| TargetKind::Kustomize(Self(name.clone()))))
     }
+}
+
+/// Recognizes the names that Kustomize requires.
+fn is_kustomization(path: &str) -> bool {
+    let name = path.rsplit('/').next().unwrap_or_default();
+    ["kustomization.yaml", "kustomization.yml", "Kustomization"].contains(&name)
 }
 
 /// Returns the entries of `images` in all documents.
@@ -125,6 +139,18 @@ mod tests {
             ),
         );
         python("images: [{name: python, digest: ~}]\n", &format!("images: [{{name: python, digest: {DIGEST}}}]\n"));
+    }
+
+    #[test]
+    fn f21_an_entry_with_a_tag_suffix_is_reported() {
+        check_find(
+            "kustomization.yaml",
+            "images:\n- {name: a, tagSuffix: -x}\n- {name: b, newTag: '1', tagSuffix: -x}\n",
+            &[
+                "2 {name: a, tagSuffix: -x} ! has a `tagSuffix`, which drops the digest of the manifests",
+                "3 {name: b, newTag: '1', tagSuffix: -x} = docker.io/library/b:1",
+            ],
+        );
     }
 
     #[test]

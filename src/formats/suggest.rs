@@ -21,6 +21,8 @@ pub struct TargetRequest<'a> {
     pub file: &'a Arc<SourceFile>,
     /// Kind of the file.
     pub kind: FileKind,
+    /// Other files of its directory, with which the images were found.
+    pub companions: &'a [Arc<SourceFile>],
     /// The images in the file.
     pub sites: &'a [ImageSite],
     /// The tag whose pin each image should receive; none if it should remain.
@@ -99,8 +101,8 @@ struct TargetSuggester<'a> {
     request: &'a TargetRequest<'a>,
     text: FileText,
     path: FilePath,
-    /// Candidates for each image, best first.
-    candidates: Vec<Vec<SiteCandidate>>,
+    /// Candidates for each image, best first, or why there are none.
+    candidates: Result<Vec<Vec<SiteCandidate>>, Problem>,
     deciding: DecidingBytes,
     /// Edits of the existing targets by start.
     existing: BTreeMap<usize, TargetEdit>,
@@ -132,8 +134,10 @@ impl<'a> TargetSuggester<'a> {
         // `check` reports what is wrong with existing targets.
         let edits = targets.filter_map(|target| target.edits_in(&text, request.pins).ok()).flatten();
         let existing = edits.map(|edit| (edit.span.start, edit)).collect();
+        // A target is written without companions.
+        let whole = FileText::of(Arc::clone(request.file)).with(request.companions);
         let candidates =
-            request.kind.candidates(&text, request.sites).unwrap_or_else(|_| vec![Vec::new(); request.sites.len()]);
+            request.kind.candidates(&whole, request.sites).unwrap_or_else(|_| vec![Vec::new(); request.sites.len()]);
         let deciding = DecidingBytes::new(request.sites);
         let (trials, trials_at, unsupported) = Default::default();
         Ok(Self { request, text, path, candidates, deciding, existing, trials, trials_at, unsupported })
@@ -184,7 +188,8 @@ impl<'a> TargetSuggester<'a> {
     fn first_suitable(&self, number: usize, from: &TagId) -> Result<TargetTrial, Problem> {
         let site = &self.request.sites[number];
         let mut first = None;
-        for SiteCandidate { kind, part } in self.candidates[number].iter().cloned() {
+        let candidates = self.candidates.as_ref().map_err(Clone::clone)?;
+        for SiteCandidate { kind, part } in candidates[number].iter().cloned() {
             let write = match (part, &site.image) {
                 // The kind writes each part by itself.
                 _ if kind.kind().refuse_part(ReferencePart::default()).is_some() => ReferencePart::default(),
@@ -277,7 +282,7 @@ impl<'a> TargetSuggester<'a> {
         edits.dedup();
         let Some(new) = apply(self.text.text(), edits.iter().copied()) else { return false };
         let file = Arc::new(SourceFile { path: self.request.file.path.clone(), text: new });
-        let Ok(found) = self.request.kind.find(&file) else { return false };
+        let Ok(found) = self.request.kind.find_with(&file, self.request.companions) else { return false };
         found.len() == self.request.sites.len()
             && self.request.sites.iter().zip(&found).all(|(old, new)| {
                 let next = edits.partition_point(|edit| edit.span.start < old.decided.start);

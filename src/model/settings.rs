@@ -15,6 +15,7 @@ pub mod publish;
 pub mod registry;
 pub mod remote;
 pub mod schedule;
+mod search;
 pub(crate) mod table;
 pub(crate) mod user_text;
 pub mod verify;
@@ -37,6 +38,7 @@ use publish::{ForgeKind, Publish};
 pub use registry::{Mirror, RegistrySettings};
 use remote::RemoteSettings;
 use schedule::{Schedule, Schedules};
+pub use search::SearchRules;
 use table::{SHAPE, SettingsTable};
 use verify::TrustFile;
 
@@ -65,6 +67,8 @@ pub struct Settings {
     pub publish: Option<Publish>,
     /// `[[target]]`, in the order of the file.
     pub targets: Vec<Target>,
+    /// `[files]`: files and images that the search for images skips.
+    pub search: SearchRules,
     /// Other files of the root named by these settings, existing or not.
     pub files: Vec<ReferencedFile>,
     /// The file named by `verify` of `[import]`, existing or not.
@@ -130,6 +134,7 @@ fn settings(file: &Arc<SourceFile>, schedules: &mut Schedules) -> (Settings, Vec
         hooks: hook::hooks(table.hook, &incomplete, &mut findings),
         publish,
         targets: formats::table::targets(table.target, &incomplete, &mut findings),
+        search: search::rules(&table.files, &mut findings),
         files,
         trust_files: anchors,
     };

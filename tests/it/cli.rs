@@ -8,6 +8,7 @@ mod ci;
 mod describe;
 mod door;
 mod export;
+mod files;
 mod foreign;
 mod formats;
 mod from;

@@ -104,6 +104,11 @@ fn compose_files_change_by_the_bytes_of_the_value() {
 }
 
 #[test]
+fn env_files_change_by_the_bytes_of_the_value() {
+    golden("env");
+}
+
+#[test]
 fn dockerfiles_change_by_the_bytes_of_the_value() {
     golden("dockerfile");
 }

@@ -1,6 +1,6 @@
 //! `--all-images`: images in files of the root that no stream covers, that have no digest, or that are not valid.
 
-use std::fmt::Write as _;
+use std::fmt::{Display, Write as _};
 use std::io::Write as _;
 
 use crate::formats::NotAnImage;
@@ -8,46 +8,90 @@ use crate::git::work_tree::WorkTree;
 use crate::model::root::Root;
 use crate::model::root::coverage::ImageCoverage;
 use crate::report::finding::{Finding, FindingLocation, Rule, Severity, Subject};
-use crate::report::v1::check::ImageV1;
+use crate::report::pass::count;
+use crate::report::v1::check::{ImageV1, UnreadFilesV1};
 use crate::text::diagnostics::lines::LineIndex;
 use crate::text::escape;
 
-use super::super::manifests::{self, Manifest};
+use super::super::manifests::{Exemption, FileSearch, Manifest};
 use crate::cli::{CliError, CommandContext};
+
+/// The images with faults in the files of a root.
+pub(super) struct CheckedImages {
+    pub(super) images: Vec<ImageV1>,
+    pub(super) unread: Vec<UnreadFilesV1>,
+}
+
+/// Collects the faults of images, file by file.
+struct ImageCheck<'a> {
+    cover: ImageCoverage<'a>,
+    images: Vec<ImageV1>,
+    /// Remarks on images that are not checked.
+    remarks: Vec<String>,
+    /// Number of images that templates of charts decide.
+    templated: usize,
+}
 
 /// Searches all files below the root. Files and images that cannot be checked are reported on standard error.
 ///
 /// # Errors
 /// A directory or a file cannot be read.
-pub(super) fn find(context: &CommandContext, work_tree: &WorkTree, root: &Root) -> Result<Vec<ImageV1>, CliError> {
-    let searched = manifests::below(work_tree)?;
-    for skipped in &searched.skipped {
+pub(super) fn find(context: &CommandContext, work_tree: &WorkTree, root: &Root) -> Result<CheckedImages, CliError> {
+    let mut check =
+        ImageCheck { cover: ImageCoverage::new(root), images: Vec::new(), remarks: Vec::new(), templated: 0 };
+    let search = FileSearch::below(work_tree, &root.settings.search)?;
+    let unread = search.each(&mut |manifest| {
+        check.add(&manifest);
+        Ok(())
+    })?;
+    let mut err = context.stderr();
+    for skipped in &unread.skipped {
         let line = skipped.line.map(|line| format!(", line {line}")).unwrap_or_default();
         let message = format!("`{}`{line}: file skipped: {}", skipped.path, skipped.why);
-        writeln!(context.stderr(), "warning: {}", escape::terminal(&message))?;
+        writeln!(err, "warning: {}", escape::terminal(&message))?;
     }
-    let cover = ImageCoverage::new(root);
-    let mut images = Vec::new();
-    for Manifest { file, sites, .. } in &searched.files {
+    for remark in &check.remarks {
+        writeln!(err, "warning: {}", escape::terminal(remark))?;
+    }
+    if check.templated > 0 {
+        let images = count(check.templated, "image");
+        writeln!(err, "note: {images} not checked: decided by the templates of charts; `-v` lists them")?;
+    }
+    if let Some(note) = unread.note() {
+        writeln!(err, "note: {note}")?;
+    }
+    let files = unread.counts.into_iter().map(|(reason, files)| UnreadFilesV1 { reason, files });
+    Ok(CheckedImages { images: check.images, unread: files.collect() })
+}
+
+impl ImageCheck<'_> {
+    fn add(&mut self, manifest: &Manifest) {
+        let file = &manifest.file;
         let lines = LineIndex::new(&file.text);
-        for site in sites {
+        let is_chart = file.path.split('/').any(|part| part == "templates");
+        for (site, exempt) in manifest.images() {
             let (file, line, text) = (file.path.clone(), site.line(&lines), site.text.clone());
-            let image = ImageV1 { file, line, image: text, covered: false, pinned: false, error: None };
-            match &site.image {
-                Ok(found) => {
-                    let (covered, pinned) = (cover.covers(found), found.digest().is_some());
-                    images.extend((!covered || !pinned).then_some(ImageV1 { covered, pinned, ..image }));
+            let remark = |why: &dyn Display| format!("`{file}`, line {line}: image `{text}` not checked: {why}");
+            let image =
+                ImageV1 { file: file.clone(), line, image: text.clone(), covered: false, pinned: false, error: None };
+            match (exempt, &site.image) {
+                (Some(Exemption::Ignored), _) | (None, Err(NotAnImage::None(_))) => {}
+                (Some(Exemption::Overridden(why)), _) => self.remarks.push(remark(why)),
+                (None, Ok(found)) => {
+                    let (covered, pinned) = (self.cover.covers(found), found.digest().is_some());
+                    self.images.extend((!covered || !pinned).then_some(ImageV1 { covered, pinned, ..image }));
                 }
-                Err(NotAnImage::None(_)) => {}
-                Err(NotAnImage::Open(why)) => {
-                    let message = format!("`{}`, line {line}: image `{}` not checked: {why}", image.file, image.image);
-                    writeln!(context.stderr(), "warning: {}", escape::terminal(&message))?;
+                (None, Err(NotAnImage::Open(why))) if is_chart && text.contains("{{") => {
+                    tracing::debug!("{}", remark(why));
+                    self.templated += 1;
                 }
-                Err(NotAnImage::Invalid(why)) => images.push(ImageV1 { error: Some(why.clone()), ..image }),
+                (None, Err(NotAnImage::Open(why))) => self.remarks.push(remark(why)),
+                (None, Err(NotAnImage::Invalid(why))) => {
+                    self.images.push(ImageV1 { error: Some(why.clone()), ..image })
+                }
             }
         }
     }
-    Ok(images)
 }
 
 /// Remedy for unmanaged images.

@@ -11,7 +11,7 @@ use crate::model::settings::globs::TagGlobs;
 use crate::report::finding::{Finding, FindingLocation, Rule, RunResults, Severity, Subject, pass};
 use crate::report::pass::count;
 use crate::report::v1;
-use crate::report::v1::check::{CheckSchema, CheckV1, FindingV1, IgnoredFileV1, ImageV1};
+use crate::report::v1::check::{CheckSchema, CheckV1, FindingV1, IgnoredFileV1};
 use crate::report::v1::report::ReportV1;
 use crate::report::v1::words::FindingKindV1;
 use crate::report::{Render, Report, markdown};
@@ -19,7 +19,7 @@ use crate::text::escape;
 
 use super::drift::{CheckFinding, LockDrift};
 use super::files::unmatched_pattern;
-use super::images;
+use super::images::{self, CheckedImages};
 
 /// Result of a check.
 pub(super) struct CheckResult<'a> {
@@ -35,7 +35,7 @@ pub(super) struct CheckResult<'a> {
     /// The files that Git ignores.
     pub(super) ignored: Vec<IgnoredFile>,
     /// With `--all-images`, the images with faults.
-    pub(super) images: Option<Vec<ImageV1>>,
+    pub(super) images: Option<CheckedImages>,
     /// With `--upstream`, the planned pass.
     pub(super) upstream: Option<Report>,
     /// Names of hooks and their patterns that match no tag.
@@ -73,7 +73,7 @@ impl Render for CheckResult<'_> {
             let _ =
                 writeln!(out, "{}\n  help: {}", escape::terminal(&file.to_string()), escape::terminal(&file.help()));
         }
-        out.push_str(&images::text(self.images.as_deref().unwrap_or_default()));
+        out.push_str(&images::text(self.images.as_ref().map(|found| &found.images[..]).unwrap_or_default()));
         if let Some(report) = &self.upstream {
             out.push_str(&text_of(self.context, report));
         }
@@ -94,7 +94,8 @@ impl Render for CheckResult<'_> {
             fix: self.drift.remedy.map(str::to_owned),
             ignored: Some(self.ignored.iter().map(IgnoredFileV1::from).collect())
                 .filter(|files: &Vec<_>| !files.is_empty()),
-            images: self.images.clone(),
+            images: self.images.as_ref().map(|found| found.images.clone()),
+            unread: self.images.as_ref().map(|found| found.unread.clone()).filter(|unread| !unread.is_empty()),
             upstream: self.upstream.as_ref().map(|report| ReportV1::new(report, self.exit)),
         })
     }
@@ -135,7 +136,7 @@ impl Render for CheckResult<'_> {
             let finding = Finding::new(Rule::Ignored, Severity::Error, subject, &file.to_string());
             results.add(finding.help(Some(&file.help())).at(FindingLocation::whole(&file.path)));
         }
-        self.images.iter().flatten().for_each(|image| results.add(images::finding(image)));
+        self.images.iter().flat_map(|found| &found.images).for_each(|image| results.add(images::finding(image)));
         if let Some(report) = &self.upstream {
             pass::add_report(&mut results, report, Exit::Drift, &|id| self.sources.defined(id));
         }

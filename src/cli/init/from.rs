@@ -1,6 +1,7 @@
 //! `init --from`: creates streams for the images in files.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write;
 use std::path::PathBuf;
 
 use crate::formats::ImageSite;
@@ -9,7 +10,7 @@ use crate::model::image::{ImageRef, Repository, TagName};
 use crate::model::stream::write::{NewSource, NewStream, NewTag, render};
 use crate::text::diagnostics::lines::LineIndex;
 
-use super::super::manifests::{self, Manifest};
+use super::super::manifests::{self, Exemption, FileSearch};
 use super::super::support::stream_names::named as stream_names;
 use super::super::support::table;
 use super::super::support::write_files::{ExistingFile, write};
@@ -26,17 +27,26 @@ struct FoundTags {
 ///
 /// # Errors
 /// No image is found, or a file already exists.
-pub(super) fn run(context: &CommandContext, named: &[PathBuf], out: &mut impl std::io::Write) -> Result<(), CliError> {
+pub(super) fn run(context: &CommandContext, named: &[PathBuf], out: &mut impl Write) -> Result<(), CliError> {
     let mut found = FoundTags::default();
-    let searched = manifests::anywhere(context, named)?;
-    for Manifest { file, sites, .. } in searched.files {
-        let lines = LineIndex::new(&file.text);
-        for site in sites {
-            found.add(&format!("{}:{}", file.path, site.line(&lines)), site);
+    let unread = FileSearch::anywhere(context, named)?.each(&mut |manifest| {
+        let lines = LineIndex::new(&manifest.file.text);
+        for (site, exempt) in manifest.images() {
+            let at = format!("{}:{}", manifest.file.path, site.line(&lines));
+            match exempt {
+                Some(Exemption::Ignored) => {}
+                Some(Exemption::Overridden(why)) => found.rows.push([at, site.text.clone(), why.to_string()]),
+                None => found.add(&at, site),
+            }
         }
-    }
-    found.rows.extend(searched.skipped.into_iter().map(|skipped| [skipped.at(), "whole file".to_owned(), skipped.why]));
+        Ok(())
+    })?;
+    let note = unread.note_beyond_skipped();
+    found.rows.extend(unread.skipped.into_iter().map(|skipped| [skipped.at(), "whole file".to_owned(), skipped.why]));
     table::print_skipped("changed or not adopted", &found.rows)?;
+    if let Some(note) = note {
+        writeln!(context.stderr(), "note: {note}")?;
+    }
     if found.tags.is_empty() {
         return Err(CliError::new("no image found").help(
             "name Dockerfiles, compose files, Kubernetes objects, Helm values or files of CI systems, or write an example root without `--from`",
@@ -63,18 +73,16 @@ pub(super) fn run(context: &CommandContext, named: &[PathBuf], out: &mut impl st
 }
 
 impl FoundTags {
-    fn add(&mut self, at: &str, ImageSite { text, image, .. }: ImageSite) {
-        let image = match image {
-            Ok(image) => image,
-            Err(why) => return self.rows.push([at.to_owned(), text, why.to_string()]),
-        };
-        let tag = match manifests::tracked_tag(&image) {
-            Ok(tag) => tag.clone(),
-            Err(why) => return self.rows.push([at.to_owned(), text, why.to_owned()]),
+    fn add(&mut self, at: &str, ImageSite { text, image, .. }: &ImageSite) {
+        let tracked = image.as_ref().map_err(ToString::to_string);
+        let tracked = tracked.and_then(|image| Ok((image, manifests::tracked_tag(image)?.clone())));
+        let (image, tag) = match tracked {
+            Ok(tracked) => tracked,
+            Err(why) => return self.rows.push([at.to_owned(), text.clone(), why]),
         };
         if image.digest().is_some() {
             let why = format!("tag `{tag}` is tracked; `pinstream update` pins its current digest");
-            self.rows.push([at.to_owned(), text, why]);
+            self.rows.push([at.to_owned(), text.clone(), why]);
         }
         self.tags.entry(image.repository().clone()).or_default().insert(tag);
     }

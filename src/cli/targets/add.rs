@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
 use std::path::PathBuf;
 
-use crate::formats::Target;
 use crate::formats::suggest::{SuggestedTarget, TargetRequest, suggest};
+use crate::formats::{ImageSite, Target};
 use crate::model::image::{ImageRef, StreamName, TagId};
 use crate::model::root::Root;
 use crate::model::root::coverage::ImageCoverage;
@@ -15,7 +15,7 @@ use crate::model::stream::edit::lines;
 use crate::text::diagnostics::lines::LineIndex;
 use crate::text::toml::source::FILE_MAX;
 
-use super::super::manifests::{self, Manifest, SearchedFiles};
+use super::super::manifests::{self, Exemption, FileSearch, Manifest};
 use super::super::support::definition_edit::DefinitionEdit;
 use super::super::support::stream_names::named;
 use super::super::support::table;
@@ -24,9 +24,10 @@ use crate::cli::{CliError, CommandContext, Exit};
 /// Add targets to `pinstream.toml` for images that a stream covers
 ///
 /// Searches Dockerfiles, compose files, Kubernetes objects and custom resources, kustomizations, Helm values, workflows, and
-/// files of further tools, e.g. `.gitlab-ci.yml`, `devcontainer.json`, `docker-bake.hcl` and `MODULE.bazel`. Each target is
-/// tried first: it selects the image and nothing else. Images that have a target are skipped; images that no stream covers or no
-/// target can write are reported on standard error. Only `pinstream.toml` is changed.
+/// files of further tools, e.g. `.gitlab-ci.yml`, `devcontainer.json`, `docker-bake.hcl` and `MODULE.bazel`, except those in
+/// `[files] ignore`. Each target is tried first: it selects the image and nothing else. Images that have a target are
+/// skipped; images that no stream covers, that a kustomization changes or that no target can write are reported on standard
+/// error. Only `pinstream.toml` is changed.
 #[derive(Debug, clap::Args)]
 pub(super) struct TargetsAddArgs {
     /// Files or directories in the root (default: all)
@@ -43,9 +44,9 @@ struct FoundTargets<'a> {
     /// New targets, each with the position of its image.
     added: Vec<(String, Target)>,
     /// Images that several tags cover, with the tags.
-    several: BTreeMap<&'a ImageRef, Vec<&'a TagId>>,
+    several: BTreeMap<ImageRef, Vec<&'a TagId>>,
     /// Images that no stream covers, with their positions.
-    uncovered: Vec<(String, &'a ImageRef)>,
+    uncovered: Vec<(String, ImageRef)>,
     /// Remarks about other places.
     rows: Vec<[String; 3]>,
     /// Set if a `marker` target could write one of the unsupported images.
@@ -59,14 +60,24 @@ struct FoundTargets<'a> {
 pub(super) fn run(context: &CommandContext, args: &TargetsAddArgs) -> Result<Exit, CliError> {
     let mut edit = DefinitionEdit::begin(context)?;
     let root = edit.root()?;
-    let searched = match args.files.as_slice() {
-        [] => manifests::below(&edit.work_tree)?,
-        named => manifests::within(context, &edit.work_tree, named)?,
+    let rules = &root.settings.search;
+    let search = match args.files.as_slice() {
+        [] => FileSearch::below(&edit.work_tree, rules)?,
+        named => FileSearch::within(context, &edit.work_tree, rules, named)?,
     };
     let cover = ImageCoverage::new(&root);
-    let mut found = find(&root, &cover, &searched);
+    let mut found = FoundTargets::default();
+    let unread = search.each(&mut |manifest| {
+        found.add(&root, &cover, &manifest);
+        Ok(())
+    })?;
+    let skipped = unread.skipped.iter();
+    found.rows.extend(skipped.map(|skipped| [skipped.at(), "whole file".to_owned(), skipped.why.clone()]));
     found.report_uncovered(&root, &cover);
     table::print_skipped("not added", &found.rows)?;
+    if let Some(note) = unread.note_beyond_skipped() {
+        writeln!(context.stderr(), "note: {note}")?;
+    }
     if found.suggest_marker {
         let help =
             "add a comment `# pinstream: stream:tag` to the line of an image, and a `marker` target for the file";
@@ -130,42 +141,41 @@ fn too_large(count: usize) -> CliError {
     )
 }
 
-fn find<'a>(root: &Root, cover: &ImageCoverage<'a>, searched: &'a SearchedFiles) -> FoundTargets<'a> {
-    let mut found = FoundTargets::default();
-    let pins = super::pins(root);
-    for Manifest { file, kind, sites } in &searched.files {
-        let tags: Vec<Vec<&TagId>> =
-            sites.iter().map(|site| site.image.as_ref().map(|image| cover.tags(image)).unwrap_or_default()).collect();
+impl<'a> FoundTargets<'a> {
+    fn add(&mut self, root: &Root, cover: &ImageCoverage<'a>, manifest: &Manifest) {
+        let Manifest { file, kind, sites, companions, .. } = manifest;
+        let pins = super::pins(root);
+        let covering = |(site, exempt): (&ImageSite, Option<&Exemption>)| match &site.image {
+            Ok(image) if exempt.is_none() => cover.tags(image),
+            _ => Vec::new(),
+        };
+        let tags: Vec<Vec<&TagId>> = manifest.images().map(covering).collect();
         let wanted: Vec<Option<TagId>> = tags.iter().map(|tags| tags.first().map(|id| TagId::clone(id))).collect();
         let (targets, lines) = (&root.settings.targets, LineIndex::new(&file.text));
-        let request = TargetRequest { file, kind: *kind, sites, wanted: &wanted, targets, pins: &pins };
-        for ((site, tags), suggestion) in sites.iter().zip(tags).zip(suggest(&request)) {
+        let request = TargetRequest { file, kind: *kind, companions, sites, wanted: &wanted, targets, pins: &pins };
+        for (((site, exempt), tags), suggestion) in manifest.images().zip(tags).zip(suggest(&request)) {
             let at = format!("{}:{}", file.path, site.line(&lines));
             let row = |why: &str| [at.clone(), site.text.clone(), why.to_owned()];
             if let (SuggestedTarget::New(_) | SuggestedTarget::Shared, Ok(image), [_, _, ..]) =
                 (&suggestion, &site.image, &tags[..])
             {
-                found.several.insert(image, tags);
+                self.several.insert(image.clone(), tags);
             }
-            match (suggestion, &site.image) {
-                (SuggestedTarget::New(target), _) => found.added.push((at, target)),
-                (SuggestedTarget::Existing | SuggestedTarget::Shared, _) => {}
-                (SuggestedTarget::Unsupported(problem), _) => {
-                    found.rows.push(row(&problem.sentence()));
-                    found.suggest_marker = true;
+            match (suggestion, exempt, &site.image) {
+                (SuggestedTarget::New(target), ..) => self.added.push((at, target)),
+                (SuggestedTarget::Existing | SuggestedTarget::Shared, ..) | (_, Some(Exemption::Ignored), _) => {}
+                (SuggestedTarget::Unsupported(problem), ..) => {
+                    self.rows.push(row(&problem.sentence()));
+                    self.suggest_marker = true;
                 }
-                (SuggestedTarget::BadPath(problem), _) => found.rows.push(row(&problem.sentence())),
-                (SuggestedTarget::None, Ok(image)) => found.uncovered.push((at, image)),
-                (SuggestedTarget::None, Err(why)) => found.rows.push(row(&why.to_string())),
+                (SuggestedTarget::BadPath(problem), ..) => self.rows.push(row(&problem.sentence())),
+                (SuggestedTarget::None, Some(Exemption::Overridden(why)), _) => self.rows.push(row(&why.to_string())),
+                (SuggestedTarget::None, None, Ok(image)) => self.uncovered.push((at, image.clone())),
+                (SuggestedTarget::None, None, Err(why)) => self.rows.push(row(&why.to_string())),
             }
         }
     }
-    let skipped = searched.skipped.iter();
-    found.rows.extend(skipped.map(|skipped| [skipped.at(), "whole file".to_owned(), skipped.why.clone()]));
-    found
-}
 
-impl FoundTargets<'_> {
     /// Adds a row for each image that no stream covers, with the command that covers it.
     fn report_uncovered(&mut self, root: &Root, cover: &ImageCoverage<'_>) {
         let repositories: BTreeSet<_> = self.uncovered.iter().map(|(_, image)| image.repository()).collect();

@@ -71,7 +71,10 @@ fn add(all: &mut BTreeMap<String, MergedService>, file: &Arc<SourceFile>) -> Res
             if image.is_some_and(replaces) {
                 (merged.image, merged.digest) = (None, None);
             }
-            let Some(site) = service_image(file, node).filter(|_| !image.is_some_and(is_reset)) else { continue };
+            let Some(site) = service_image(file, node, &BTreeMap::new()).filter(|_| !image.is_some_and(is_reset))
+            else {
+                continue;
+            };
             let is_pin = merged.image.as_ref().is_some_and(|before| is_pin_of(&site, &before.site));
             let image = Some(MergedImage { file: Arc::clone(file), site });
             if is_pin {

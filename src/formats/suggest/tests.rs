@@ -27,7 +27,8 @@ fn suggested(path: &str, text: &str, targets: &[Target]) -> Vec<(usize, Suggeste
     let kind = FileKind::of(&file).unwrap();
     let sites = kind.find(&file).unwrap();
     let wanted: Vec<_> = sites.iter().map(wanted).collect();
-    let request = TargetRequest { file: &file, kind, sites: &sites, wanted: &wanted, targets, pins: &pins };
+    let request =
+        TargetRequest { file: &file, kind, companions: &[], sites: &sites, wanted: &wanted, targets, pins: &pins };
     let lines = LineIndex::new(text);
     sites.iter().map(|site| site.line(&lines)).zip(suggest(&request)).collect()
 }

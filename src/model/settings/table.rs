@@ -23,6 +23,8 @@ pub(crate) struct SettingsTable {
     pub(crate) git: GitTable,
     /// Defaults for stream files and tags.
     pub(crate) import: ImportTable,
+    /// Files and images that the search for images skips.
+    pub(crate) files: FilesTable,
     /// Access to registries, by `host` or `host:port`.
     pub(crate) registry: Entries<RegistryTable>,
     /// Commands for changes that have landed on the branch.
@@ -77,6 +79,17 @@ pub(crate) struct ImportTable {
     /// Time limit for resolving in one pass, e.g. `90s` or `10m`; the next pass resolves the remaining tags first.
     /// Default: `5m`. Only in `pinstream.toml`.
     pub(crate) budget: Option<At<String>>,
+}
+
+/// Files and images that `check --all-images`, `targets add` and `init --from` skip.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+#[schemars(rename = "Files")]
+pub(crate) struct FilesTable {
+    /// Patterns of files as in `.gitignore`, e.g. `vendor/` or `**/testdata/`.
+    pub(crate) ignore: Vec<At<String>>,
+    /// Globs over `registry/repository`, e.g. `registry.example/**`.
+    pub(crate) ignore_images: Vec<At<String>>,
 }
 
 /// Required signer of an image.

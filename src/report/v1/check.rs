@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::report::ReportV1;
-use super::words::FindingKindV1;
+use super::words::{FindingKindV1, UnreadReasonV1};
 
 /// Name and version of a check result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
@@ -39,6 +39,9 @@ pub struct CheckV1 {
     /// With `--all-images`, images in files that no stream covers, that have no digest, or that are invalid.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub images: Option<Vec<ImageV1>>,
+    /// With `--all-images`, the number of files that were not read, if there are any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unread: Option<Vec<UnreadFilesV1>>,
     /// With `--upstream`, the plan of a pass.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub upstream: Option<ReportV1>,
@@ -75,6 +78,15 @@ pub struct IgnoredFileV1 {
     pub message: String,
     /// Suggested remedy.
     pub help: String,
+}
+
+/// Files that were not read for one reason.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct UnreadFilesV1 {
+    /// Reason.
+    pub reason: UnreadReasonV1,
+    /// Number of files.
+    pub files: usize,
 }
 
 /// Image found in a file.

@@ -28,6 +28,22 @@ pub enum EndV1 {
     Unchanged,
 }
 
+/// Reason why a search for images did not read a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum UnreadReasonV1 {
+    /// The file is not of a kind that is known to name images.
+    UnknownKind,
+    /// A template, of which only literal images were read.
+    Template,
+    /// The syntax of the file is not valid.
+    Invalid,
+    /// The file is too large, a Git LFS pointer, or not text.
+    Unreadable,
+    /// `[files] ignore` excludes the file.
+    Ignored,
+}
+
 /// Outcome of a tag in a pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]

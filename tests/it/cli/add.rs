@@ -90,6 +90,7 @@ fn targets_for_all_kinds_of_files_are_added_and_written() {
     deploy/chart/values.yaml:3    python:3.12   helm = { path = "deploy/chart/values.yaml" }
     deploy/chart/values.yaml:7    python:3.11   helm = { path = "deploy/chart/values.yaml", at = "job.image" }
     deploy/kustomization.yaml:2   python:3.12   kustomize = { path = "deploy/kustomization.yaml", name = "web" }
+    deploy/kustomization.yaml:6   python:3.11   kustomize = { path = "deploy/kustomization.yaml", name = "REGISTRY/python" }
     deploy/web.yaml:7             python:3.12   yaml = { path = "deploy/web.yaml", at = "[kind=Deployment].spec.template.spec.containers[name=web].image" }
     deploy/web.yaml:8             python:3.11   yaml = { path = "deploy/web.yaml", at = "spec.template.spec.containers[name=side].image" }
     deploy/web.yaml:14            python:3.11   yaml = { path = "deploy/web.yaml", at = "[kind=CronJob].spec.template.spec.containers[name=web].image" }
@@ -97,15 +98,15 @@ fn targets_for_all_kinds_of_files_are_added_and_written() {
     next: run `pinstream update --offline` to write the pins, then commit
     --- err
     not added:
-    AT                                  TEXT                            REASON
-    .github/workflows/ci.yml:9          docker.io/library/alpine:3      not covered; run `pinstream tag docker.io/library/alpine:3 alpine:3`
-    .github/workflows/ci.yml:11         ghcr.io/a/b:${{ matrix.v }}     contains a template expression
-    Dockerfile:4                        docker.io/library/golang:1.26   not covered; run `pinstream tag docker.io/library/golang:1.26 golang:1.26`
-    compose.yaml:4                      REGISTRY/own             names the result of `build`
-    copy/Dockerfile:1                   scratch                         `scratch` is empty
-    deploy/chart/templates/web.yaml:2   whole file                      invalid YAML: "-" is only valid inside a block
-    deploy/kustomization.yaml:6         REGISTRY/python:3.11     image `REGISTRY/python` has no `digest`; add a line `digest: ""` to the entry
-    deploy/shared.yaml:5                REGISTRY/python:3.12     cannot edit `spec.containers[0].image` in `deploy/shared.yaml`: an anchor, an alias or a merge key shares it; write the value out there, without `&`, `*` or `<<`
+    AT                            TEXT                            REASON
+    .github/workflows/ci.yml:9    docker.io/library/alpine:3      not covered; run `pinstream tag docker.io/library/alpine:3 alpine:3`
+    .github/workflows/ci.yml:11   ghcr.io/a/b:${{ matrix.v }}     contains a template expression
+    Dockerfile:1                  docker.io/docker/dockerfile:1   not covered; run `pinstream tag docker.io/docker/dockerfile:1 dockerfile:1`
+    Dockerfile:4                  docker.io/library/golang:1.26   not covered; run `pinstream tag docker.io/library/golang:1.26 golang:1.26`
+    compose.yaml:4                REGISTRY/own             names the result of `build`
+    copy/Dockerfile:1             scratch                         `scratch` is empty
+    deploy/shared.yaml:5          REGISTRY/python:3.12     cannot edit `spec.containers[0].image` in `deploy/shared.yaml`: an anchor, an alias or a merge key shares it; write the value out there, without `&`, `*` or `<<`
+    note: 1 file not read: 1 template (literal images only); `-v` lists them
     help: add a comment `# pinstream: stream:tag` to the line of an image, and a `marker` target for the file
     note: `REGISTRY/python:3.12` is covered by several tags; using `python:3.12`, not `python:arm`
     --- exit 0
@@ -177,11 +178,10 @@ fn targets_for_all_kinds_of_files_are_added_and_written() {
         AT                                  TEXT                            REASON
         .github/workflows/ci.yml:9          docker.io/library/alpine:3      not covered; run `pinstream tag docker.io/library/alpine:3 alpine:3`
         .github/workflows/ci.yml:11         ghcr.io/a/b:${{ matrix.v }}     contains a template expression
+        Dockerfile:1                        docker.io/docker/dockerfile:1   not covered; run `pinstream tag docker.io/docker/dockerfile:1 dockerfile:1`
         Dockerfile:4                        docker.io/library/golang:1.26   not covered; run `pinstream tag docker.io/library/golang:1.26 golang:1.26`
         compose.yaml:4                      REGISTRY/own             names the result of `build`
         copy/Dockerfile:1                   scratch                         `scratch` is empty
-        deploy/chart/templates/web.yaml:2   whole file                      invalid YAML: "-" is only valid inside a block
-        deploy/kustomization.yaml:6         REGISTRY/python:3.11     image `REGISTRY/python` has no `digest`; add a line `digest: ""` to the entry
         deploy/shared.yaml:5                REGISTRY/python:3.12     cannot edit `spec.containers[0].image` in `deploy/shared.yaml`: an anchor, an alias or a merge key shares it; write the value out there, without `&`, `*` or `<<`
         help: add a comment `# pinstream: stream:tag` to the line of an image, and a `marker` target for the file
         --- exit 0
@@ -383,11 +383,10 @@ fn targets_for_all_kinds_of_files_are_added_and_written() {
         AT                                  TEXT                            REASON
         .github/workflows/ci.yml:9          docker.io/library/alpine:3      not covered; run `pinstream tag docker.io/library/alpine:3 alpine:3`
         .github/workflows/ci.yml:11         ghcr.io/a/b:${{ matrix.v }}     contains a template expression
+        Dockerfile:1                        docker.io/docker/dockerfile:1   not covered; run `pinstream tag docker.io/docker/dockerfile:1 dockerfile:1`
         Dockerfile:4                        docker.io/library/golang:1.26   not covered; run `pinstream tag docker.io/library/golang:1.26 golang:1.26`
         compose.yaml:4                      REGISTRY/own             names the result of `build`
         copy/Dockerfile:1                   scratch                         `scratch` is empty
-        deploy/chart/templates/web.yaml:2   whole file                      invalid YAML: "-" is only valid inside a block
-        deploy/kustomization.yaml:6         REGISTRY/python:3.11     image `REGISTRY/python` has no `digest`; add a line `digest: ""` to the entry
         deploy/shared.yaml:5                REGISTRY/python:3.12     cannot edit `spec.containers[0].image` in `deploy/shared.yaml`: an anchor, an alias or a merge key shares it; write the value out there, without `&`, `*` or `<<`
         help: add a comment `# pinstream: stream:tag` to the line of an image, and a `marker` target for the file
         --- exit 0

@@ -5,6 +5,7 @@ use crate::support::sandbox::{Sandbox, same};
 fn files(sandbox: &Sandbox) {
     sandbox.write("src/Dockerfile", "ARG V=3.12\nFROM python:$V AS build\nFROM scratch\nFROM build\n");
     sandbox.write("src/.cache/Dockerfile", "FROM hidden\n");
+    sandbox.write("src/.git/Dockerfile", "FROM git\n");
     let digest = "ab".repeat(32);
     sandbox.write(
         "src/compose.yaml",
@@ -27,6 +28,7 @@ fn images_in_files_become_streams() {
         r#"
 --- out
 wrote pinstream.toml
+wrote streams/hidden.toml
 wrote streams/nowhere.toml
 wrote streams/library/python.toml
 wrote streams/redis.toml
@@ -37,12 +39,12 @@ to merge locks pin by pin, run once per clone:
 next: run `pinstream update`, then commit all written files
 --- err
 changed or not adopted:
-AT                             TEXT                                                                              REASON
-src/Dockerfile:3               scratch                                                                           `scratch` is empty
-src/chart/templates/a.yaml:2   whole file                                                                        invalid YAML: "-" is only valid inside a block
-src/compose.yaml:3             redis:7@sha256:abababababababababababababababababababababababababababababababab   tag `7` is tracked; `pinstream update` pins its current digest
-src/compose.yaml:4             ${X}                                                                              contains a variable without a value
-src/web.yaml:5                 redis@sha256:abababababababababababababababababababababababababababababababab     has a digest but no tag, so there is nothing to track
+AT                   TEXT                                                                              REASON
+src/Dockerfile:3     scratch                                                                           `scratch` is empty
+src/compose.yaml:3   redis:7@sha256:abababababababababababababababababababababababababababababababab   tag `7` is tracked; `pinstream update` pins its current digest
+src/compose.yaml:4   ${X}                                                                              contains a variable without a value
+src/web.yaml:5       redis@sha256:abababababababababababababababababababababababababababababababab     has a digest but no tag, so there is nothing to track
+note: 1 file not read: 1 template (literal images only); `-v` lists them
 --- exit 0
 "#,
     );
@@ -54,12 +56,13 @@ src/web.yaml:5                 redis@sha256:abababababababababababababababababab
         &["list"],
         r#"
 --- out
-TAG                   SOURCE                          DIGEST   VERSION   CREATED   STATUS
-acme/python:1         quay.io/acme/python:1                                        not pinned
-library/python:3.12   docker.io/library/python:3.12                                not pinned
-library/python:3.13   docker.io/library/python:3.13                                not pinned
-nowhere:1             docker.io/library/nowhere:1                                  not pinned
-redis:7               docker.io/library/redis:7                                    not pinned
+TAG                   SOURCE                            DIGEST   VERSION   CREATED   STATUS
+acme/python:1         quay.io/acme/python:1                                          not pinned
+hidden:latest         docker.io/library/hidden:latest                                not pinned
+library/python:3.12   docker.io/library/python:3.12                                  not pinned
+library/python:3.13   docker.io/library/python:3.13                                  not pinned
+nowhere:1             docker.io/library/nowhere:1                                    not pinned
+redis:7               docker.io/library/redis:7                                      not pinned
 --- exit 0
 "#,
     );

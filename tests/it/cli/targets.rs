@@ -334,9 +334,9 @@ fn uncovered_and_unpinned_images_are_listed_on_request() {
   run `pinstream tag IMAGE STREAM:TAG` to cover an image, and `pinstream targets add` to pin it
 --- err
 warning: `Dockerfile.bin`: file skipped: byte 5 of `Dockerfile.bin` is not UTF-8
-warning: `chart/templates/a.yaml`, line 2: file skipped: invalid YAML: "-" is only valid inside a block
 warning: `compose.yaml`, line 1: image `${IMG}` not checked: contains a variable without a value
 warning: `k8s/pod.yaml`, line 7: image `{{ x }}` not checked: contains a template expression
+note: 2 files not read: 1 template (literal images only), 1 unreadable; `-v` lists them
 --- exit 2
 "#);
     let found = stage.sandbox.run(&["check", "--all-images", "--format", "json"]);

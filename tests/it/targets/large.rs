@@ -40,7 +40,15 @@ fn suggested(file: &Arc<SourceFile>) -> Vec<(usize, SuggestedTarget)> {
         format!("{name}:{}", image.tag()?).parse().ok()
     };
     let wanted: Vec<_> = sites.iter().map(|site| site.image.as_ref().ok().and_then(tag)).collect();
-    let found = suggest(&TargetRequest { file, kind, sites: &sites, wanted: &wanted, targets: &[], pins: &pins });
+    let found = suggest(&TargetRequest {
+        file,
+        kind,
+        companions: &[],
+        sites: &sites,
+        wanted: &wanted,
+        targets: &[],
+        pins: &pins,
+    });
     sites.iter().map(|site| site.line(&lines)).zip(found).collect()
 }
 

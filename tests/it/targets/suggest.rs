@@ -74,8 +74,15 @@ fn suggested(path: &str, text: &str) -> (String, usize) {
         all.into_iter().find(is_it).and_then(Image::tag)
     };
     let wanted: Vec<_> = sites.iter().map(|site| site.image.as_ref().ok().and_then(of)).collect();
-    let found =
-        suggest(&TargetRequest { file: &file, kind, sites: &sites, wanted: &wanted, targets: &[], pins: &pins });
+    let found = suggest(&TargetRequest {
+        file: &file,
+        kind,
+        companions: &[],
+        sites: &sites,
+        wanted: &wanted,
+        targets: &[],
+        pins: &pins,
+    });
     let tables = found.iter().filter_map(|suggestion| match suggestion {
         SuggestedTarget::New(target) => Some(target.to_toml("\n")),
         _ => None,

@@ -26,12 +26,14 @@ fn files_and_directories_can_be_named_and_a_dry_run_writes_nothing() {
     [[target]]
     from = "python:3.12"
     kustomize = { path = "deploy/kustomization.yaml", name = "web" }
+
+    [[target]]
+    from = "python:3.11"
+    kustomize = { path = "deploy/kustomization.yaml", name = "REGISTRY/python" }
     --- err
     not added:
-    AT                            TEXT                          REASON
-    compose.yaml:4                REGISTRY/own           names the result of `build`
-    deploy/kustomization.yaml:6   REGISTRY/python:3.11   image `REGISTRY/python` has no `digest`; add a line `digest: ""` to the entry
-    help: add a comment `# pinstream: stream:tag` to the line of an image, and a `marker` target for the file
+    AT               TEXT                  REASON
+    compose.yaml:4   REGISTRY/own   names the result of `build`
     note: `REGISTRY/python:3.12` is covered by several tags; using `python:3.12`, not `python:arm`
     --- exit 0
     $ pinstream -C deploy targets add --dry-run chart ../compose.yaml ../compose.yaml
@@ -50,9 +52,9 @@ fn files_and_directories_can_be_named_and_a_dry_run_writes_nothing() {
     helm = { path = "deploy/chart/values.yaml", at = "job.image" }
     --- err
     not added:
-    AT                                  TEXT                  REASON
-    compose.yaml:4                      REGISTRY/own   names the result of `build`
-    deploy/chart/templates/web.yaml:2   whole file            invalid YAML: "-" is only valid inside a block
+    AT               TEXT                  REASON
+    compose.yaml:4   REGISTRY/own   names the result of `build`
+    note: 1 file not read: 1 template (literal images only); `-v` lists them
     note: `REGISTRY/python:3.12` is covered by several tags; using `python:3.12`, not `python:arm`
     --- exit 0
     $ pinstream targets add --dry-run streams pinstream.toml
@@ -158,12 +160,13 @@ fn targets_in_json_match_their_schema() {
     insta::assert_snapshot!(said(&stage, &["targets", "targets --format json"]), @r#"
         $ pinstream targets
         --- out
-        PLACE                         TARGET                TAG           VALUE                         STATUS
-        compose.yaml:3                compose service=web   python:3.12   REGISTRY/python:3.12   differs
-        deploy/kustomization.yaml:3   kustomize name=web    python:3.12   REGISTRY/python        current
-        deploy/kustomization.yaml:4   kustomize name=web    python:3.12   3.12                          current
-        deploy/kustomization.yaml:5   kustomize name=web    python:3.12                                 differs
-        gone/*.yaml                   yaml image            python:3.12                                 not found
+        PLACE                         TARGET                                  TAG           VALUE                         STATUS
+        compose.yaml:3                compose service=web                     python:3.12   REGISTRY/python:3.12   differs
+        deploy/kustomization.yaml:3   kustomize name=web                      python:3.12   REGISTRY/python        current
+        deploy/kustomization.yaml:4   kustomize name=web                      python:3.12   3.12                          current
+        deploy/kustomization.yaml:5   kustomize name=web                      python:3.12                                 differs
+        deploy/kustomization.yaml:7   kustomize name=REGISTRY/python   python:3.11   3.11                          differs
+        gone/*.yaml                   yaml image                              python:3.12                                 not found
         --- err
         warning: target not found in `gone/*.yaml`
         --- exit 0
@@ -214,6 +217,17 @@ fn targets_in_json_match_their_schema() {
               },
               "from": "python:3.12",
               "value": "",
+              "status": "differs"
+            },
+            {
+              "file": "deploy/kustomization.yaml",
+              "line": 7,
+              "kind": "kustomize",
+              "keys": {
+                "name": "REGISTRY/python"
+              },
+              "from": "python:3.11",
+              "value": "3.11",
               "status": "differs"
             },
             {
