@@ -113,7 +113,7 @@ fn targets_for_all_kinds_of_files_are_added_and_written() {
     "#);
     insta::assert_snapshot!(differs(&stage), @r#"
         +++ b/pinstream.toml
-        @@ -6 +6,50 @@ plain-http = true
+        @@ -6 +6,54 @@ plain-http = true
         -branch = "main" # ours
         \ No newline at end of file
         +branch = "main" # ours
@@ -156,6 +156,10 @@ fn targets_for_all_kinds_of_files_are_added_and_written() {
         +kustomize = { path = "deploy/kustomization.yaml", name = "web" }
         +
         +[[target]]
+        +from = "python:3.11"
+        +kustomize = { path = "deploy/kustomization.yaml", name = "REGISTRY/python" }
+        +
+        +[[target]]
         +from = "python:3.12"
         +yaml = { path = "deploy/web.yaml", at = "[kind=Deployment].spec.template.spec.containers[name=web].image" }
         +
@@ -175,14 +179,15 @@ fn targets_for_all_kinds_of_files_are_added_and_written() {
         no targets to add
         --- err
         not added:
-        AT                                  TEXT                            REASON
-        .github/workflows/ci.yml:9          docker.io/library/alpine:3      not covered; run `pinstream tag docker.io/library/alpine:3 alpine:3`
-        .github/workflows/ci.yml:11         ghcr.io/a/b:${{ matrix.v }}     contains a template expression
-        Dockerfile:1                        docker.io/docker/dockerfile:1   not covered; run `pinstream tag docker.io/docker/dockerfile:1 dockerfile:1`
-        Dockerfile:4                        docker.io/library/golang:1.26   not covered; run `pinstream tag docker.io/library/golang:1.26 golang:1.26`
-        compose.yaml:4                      REGISTRY/own             names the result of `build`
-        copy/Dockerfile:1                   scratch                         `scratch` is empty
-        deploy/shared.yaml:5                REGISTRY/python:3.12     cannot edit `spec.containers[0].image` in `deploy/shared.yaml`: an anchor, an alias or a merge key shares it; write the value out there, without `&`, `*` or `<<`
+        AT                            TEXT                            REASON
+        .github/workflows/ci.yml:9    docker.io/library/alpine:3      not covered; run `pinstream tag docker.io/library/alpine:3 alpine:3`
+        .github/workflows/ci.yml:11   ghcr.io/a/b:${{ matrix.v }}     contains a template expression
+        Dockerfile:1                  docker.io/docker/dockerfile:1   not covered; run `pinstream tag docker.io/docker/dockerfile:1 dockerfile:1`
+        Dockerfile:4                  docker.io/library/golang:1.26   not covered; run `pinstream tag docker.io/library/golang:1.26 golang:1.26`
+        compose.yaml:4                REGISTRY/own             names the result of `build`
+        copy/Dockerfile:1             scratch                         `scratch` is empty
+        deploy/shared.yaml:5          REGISTRY/python:3.12     cannot edit `spec.containers[0].image` in `deploy/shared.yaml`: an anchor, an alias or a merge key shares it; write the value out there, without `&`, `*` or `<<`
+        note: 1 file not read: 1 template (literal images only); `-v` lists them
         help: add a comment `# pinstream: stream:tag` to the line of an image, and a `marker` target for the file
         --- exit 0
         $ pinstream targets
@@ -200,6 +205,7 @@ fn targets_for_all_kinds_of_files_are_added_and_written() {
         deploy/kustomization.yaml:3   kustomize name=web                                                     python:3.12   REGISTRY/python        current
         deploy/kustomization.yaml:4   kustomize name=web                                                     python:3.12   3.12                          current
         deploy/kustomization.yaml:5   kustomize name=web                                                     python:3.12                                 differs
+        deploy/kustomization.yaml:7   kustomize name=REGISTRY/python                                  python:3.11   3.11                          differs
         deploy/web.yaml:7             yaml [kind=Deployment].spec.template.spec.containers[name=web].image   python:3.12   REGISTRY/python:3.12   differs
         deploy/web.yaml:8             yaml spec.template.spec.containers[name=side].image                    python:3.11   REGISTRY/python:3.11   differs
         deploy/web.yaml:14            yaml [kind=CronJob].spec.template.spec.containers[name=web].image      python:3.11   REGISTRY/python:3.11   differs
@@ -215,6 +221,7 @@ fn targets_for_all_kinds_of_files_are_added_and_written() {
         `deploy/chart/values.yaml`, line 5: expected `3.12@346028a7044f` (pin of `python:3.12`), found `3.12`
         `deploy/chart/values.yaml`, line 7: expected `REGISTRY/python:3.11@e0660bcc5200` (pin of `python:3.11`), found `REGISTRY/python:3.11`
         `deploy/kustomization.yaml`, line 5: expected `346028a7044f` (pin of `python:3.12`), found an empty value
+        `deploy/kustomization.yaml`, line 7: expected `3.11@e0660bcc5200` (pin of `python:3.11`), found `3.11`
         `deploy/web.yaml`, line 7: expected `REGISTRY/python:3.12@346028a7044f` (pin of `python:3.12`), found `REGISTRY/python:3.12`
         `deploy/web.yaml`, line 8: expected `REGISTRY/python:3.11@e0660bcc5200` (pin of `python:3.11`), found `REGISTRY/python:3.11`
         `deploy/web.yaml`, line 14: expected `REGISTRY/python:3.11@e0660bcc5200` (pin of `python:3.11`), found `REGISTRY/python:3.11`
@@ -273,7 +280,8 @@ fn targets_for_all_kinds_of_files_are_added_and_written() {
         -  digest: ""
         +  digest: "sha256:346028a7044f44bfd45fe184a4e0ce589cd0e59c1e51b5168b36b0c60f67d326"
          - name: REGISTRY/python
-           newTag: "3.11"
+        -  newTag: "3.11"
+        +  newTag: "3.11@sha256:e0660bcc520007e1137fc46fd5822bdcd7da9f03b70cc06129df828f52082ba4"
         --- deploy/web.yaml
         +++ expected
         @@ -5,6 +5,6 @@
@@ -300,7 +308,7 @@ fn targets_for_all_kinds_of_files_are_added_and_written() {
         wrote compose.yaml, line 3
         wrote copy/Dockerfile, line 2
         wrote deploy/chart/values.yaml, lines 5, 7
-        wrote deploy/kustomization.yaml, line 5
+        wrote deploy/kustomization.yaml, lines 5, 7
         wrote deploy/web.yaml, lines 7, 8, 14
         4 skipped; 7 files were written
         --- exit 0
@@ -323,6 +331,7 @@ fn targets_for_all_kinds_of_files_are_added_and_written() {
         deploy/kustomization.yaml:3   kustomize name=web                                                     python:3.12   REGISTRY/python                     current
         deploy/kustomization.yaml:4   kustomize name=web                                                     python:3.12   3.12                                       current
         deploy/kustomization.yaml:5   kustomize name=web                                                     python:3.12   346028a7044f                               current
+        deploy/kustomization.yaml:7   kustomize name=REGISTRY/python                                  python:3.11   3.11@e0660bcc5200                          current
         deploy/web.yaml:7             yaml [kind=Deployment].spec.template.spec.containers[name=web].image   python:3.12   REGISTRY/python:3.12@346028a7044f   current
         deploy/web.yaml:8             yaml spec.template.spec.containers[name=side].image                    python:3.11   REGISTRY/python:3.11@e0660bcc5200   current
         deploy/web.yaml:14            yaml [kind=CronJob].spec.template.spec.containers[name=web].image      python:3.11   REGISTRY/python:3.11@e0660bcc5200   current
@@ -363,6 +372,9 @@ fn targets_for_all_kinds_of_files_are_added_and_written() {
         @@ -5 +5 @@ images:
         -  digest: ""
         +  digest: "sha256:346028a7044f44bfd45fe184a4e0ce589cd0e59c1e51b5168b36b0c60f67d326"
+        @@ -7 +7 @@ images:
+        -  newTag: "3.11"
+        +  newTag: "3.11@sha256:e0660bcc520007e1137fc46fd5822bdcd7da9f03b70cc06129df828f52082ba4"
         +++ b/deploy/web.yaml
         @@ -7,2 +7,2 @@ spec:
         -          image: REGISTRY/python:3.12   # pinned
@@ -380,14 +392,15 @@ fn targets_for_all_kinds_of_files_are_added_and_written() {
         no targets to add
         --- err
         not added:
-        AT                                  TEXT                            REASON
-        .github/workflows/ci.yml:9          docker.io/library/alpine:3      not covered; run `pinstream tag docker.io/library/alpine:3 alpine:3`
-        .github/workflows/ci.yml:11         ghcr.io/a/b:${{ matrix.v }}     contains a template expression
-        Dockerfile:1                        docker.io/docker/dockerfile:1   not covered; run `pinstream tag docker.io/docker/dockerfile:1 dockerfile:1`
-        Dockerfile:4                        docker.io/library/golang:1.26   not covered; run `pinstream tag docker.io/library/golang:1.26 golang:1.26`
-        compose.yaml:4                      REGISTRY/own             names the result of `build`
-        copy/Dockerfile:1                   scratch                         `scratch` is empty
-        deploy/shared.yaml:5                REGISTRY/python:3.12     cannot edit `spec.containers[0].image` in `deploy/shared.yaml`: an anchor, an alias or a merge key shares it; write the value out there, without `&`, `*` or `<<`
+        AT                            TEXT                            REASON
+        .github/workflows/ci.yml:9    docker.io/library/alpine:3      not covered; run `pinstream tag docker.io/library/alpine:3 alpine:3`
+        .github/workflows/ci.yml:11   ghcr.io/a/b:${{ matrix.v }}     contains a template expression
+        Dockerfile:1                  docker.io/docker/dockerfile:1   not covered; run `pinstream tag docker.io/docker/dockerfile:1 dockerfile:1`
+        Dockerfile:4                  docker.io/library/golang:1.26   not covered; run `pinstream tag docker.io/library/golang:1.26 golang:1.26`
+        compose.yaml:4                REGISTRY/own             names the result of `build`
+        copy/Dockerfile:1             scratch                         `scratch` is empty
+        deploy/shared.yaml:5          REGISTRY/python:3.12     cannot edit `spec.containers[0].image` in `deploy/shared.yaml`: an anchor, an alias or a merge key shares it; write the value out there, without `&`, `*` or `<<`
+        note: 1 file not read: 1 template (literal images only); `-v` lists them
         help: add a comment `# pinstream: stream:tag` to the line of an image, and a `marker` target for the file
         --- exit 0
         $ pinstream update
