@@ -23,7 +23,10 @@ use crate::text::escape::excerpt;
 pub use digest::Digest;
 pub use followed::{FollowedTag, RemoteName, RemoteTag};
 pub use platform::Platform;
-pub use spellings::{complete, image_spellings, repository_spellings, written_repository};
+pub use spellings::{
+    complete, defined_image, defined_registry, defined_repository, image_spellings, repository_spellings,
+    written_repository,
+};
 
 /// The longest tag name (OCI Distribution 1.1, `<reference>` as a tag).
 const TAG_MAX: usize = 128;
@@ -43,6 +46,13 @@ impl RegistryHost {
     /// Returns the port, if it is explicit.
     pub fn port(&self) -> Option<u16> {
         self.split().1
+    }
+
+    /// Returns all names of the registry, this one first: Docker Hub has several.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        let aliases: &[&str] = if spellings::HUB.contains(&self.0.as_str()) { &spellings::HUB } else { &[] };
+        let others = aliases.iter().copied().filter(|name| *name != self.0);
+        std::iter::once(self.0.as_str()).chain(others)
     }
 
     fn split(&self) -> (&str, Option<u16>) {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::str::FromStr;
 
-use crate::model::image::{Digest, ImageRef, NameError, Reference, RemoteTag, StreamName, TagId};
+use crate::model::image::{Digest, ImageRef, NameError, Reference, RemoteTag, StreamName, TagId, defined_image};
 use crate::model::lock::Pin;
 use crate::model::root::Root;
 use crate::model::stream::TagSource;
@@ -31,7 +31,7 @@ impl FromStr for TagOrigin {
     fn from_str(text: &str) -> Result<Self, NameError> {
         let registry = text.split_once('/').map(|(first, _)| first);
         if registry.is_some_and(|first| first.contains(['.', ':']) || first == "localhost") {
-            return text.parse().map(Self::Image);
+            return defined_image(text).map(Self::Image);
         }
         if text.contains("//") {
             return text.parse().map(Self::Remote);

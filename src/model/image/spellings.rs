@@ -1,11 +1,12 @@
 //! Images in the short forms of other tools: without a registry, without a tag.
 //!
-//! Streams always name an image in full; this is for text in files of other programs.
+//! Streams always name an image in full, which is checked here; other programs' files need not.
 
-use super::{ImageRef, NameError, Repository};
+use super::{ImageRef, NameError, RegistryHost, Repository};
+use crate::text::escape::excerpt;
 
 /// The host names of Docker Hub; the first one is used in pins.
-const HUB: [&str; 3] = ["docker.io", "index.docker.io", "registry-1.docker.io"];
+pub(super) const HUB: [&str; 3] = ["docker.io", "index.docker.io", "registry-1.docker.io"];
 
 /// Expands a short name like docker and OpenShift: no registry means `docker.io`, no namespace there `library`, no tag
 /// `latest`. The first part is a registry if it contains `.` or `:`, or is `localhost`.
@@ -41,6 +42,48 @@ pub fn written_repository(text: &str) -> &str {
         Some((repository, tag)) if !tag.contains('/') => repository,
         _ => name,
     }
+}
+
+/// Parses an image in a definition, which must have its one spelling: Docker Hub is `docker.io`, and its official images
+/// are below `library`.
+///
+/// # Errors
+/// Returns an error that names the right spelling if it is another one, and if it is not a valid image.
+pub fn defined_image(text: &str) -> Result<ImageRef, NameError> {
+    let image: ImageRef = text.parse()?;
+    check_spelling(text, &complete(text)?.to_string())?;
+    Ok(image)
+}
+
+/// Parses a repository in a definition, like [`defined_image`].
+///
+/// # Errors
+/// Returns an error that names the right spelling if it is another one, and if it is not a valid repository.
+pub fn defined_repository(text: &str) -> Result<Repository, NameError> {
+    let repository: Repository = text.parse()?;
+    check_spelling(text, &complete(text)?.repository().to_string())?;
+    Ok(repository)
+}
+
+/// Parses a registry in the settings: Docker Hub is `docker.io`.
+///
+/// # Errors
+/// Returns an error that names the right spelling if it is another one, and if it is not a valid registry.
+pub fn defined_registry(text: &str) -> Result<RegistryHost, NameError> {
+    let registry: RegistryHost = text.parse()?;
+    if HUB.contains(&registry.0.as_str()) {
+        check_spelling(&registry.0, HUB[0])?;
+    }
+    Ok(registry)
+}
+
+/// Checks that `text` is spelled like `full` as far as the names of Docker Hub are concerned.
+fn check_spelling(text: &str, full: &str) -> Result<(), NameError> {
+    if text.to_ascii_lowercase() == full.to_ascii_lowercase() {
+        return Ok(());
+    }
+    let error = NameError::new(format!("`{}` is not the full name of `{}`", excerpt(text), excerpt(full)));
+    Err(error.help(format!("write `{full}`")))
 }
 
 /// Returns the spellings of a repository that [`complete`] expands to it, the full one first: on Docker Hub with each
@@ -91,6 +134,28 @@ mod tests {
         let digest = format!("sha256:{}", "ab".repeat(32));
         check(&format!("python@{digest}"), &format!("docker.io/library/python@{digest}"));
         check(&format!("quay.io/a/b:1@{digest}"), &format!("quay.io/a/b:1@{digest}"));
+    }
+
+    #[test]
+    fn r12_definitions_have_one_spelling_and_the_error_gives_the_full_name() {
+        let image = |text: &str| defined_image(text).map(|image| image.to_string()).map_err(|error| error.to_string());
+        for right in ["docker.io/library/python:3", "docker.io/a/b:c", "localhost:5000/a:1", "Quay.io/a:1"] {
+            assert!(image(right).is_ok(), "{right}");
+        }
+        for (wrong, full) in [
+            ("docker.io/python:3", "docker.io/library/python:3"),
+            ("index.docker.io/library/python:3", "docker.io/library/python:3"),
+            ("index.docker.io/python:3", "docker.io/library/python:3"),
+            ("registry-1.docker.io/a/b:c", "docker.io/a/b:c"),
+        ] {
+            assert_eq!(image(wrong), Err(format!("`{wrong}` is not the full name of `{full}`")));
+            let (wrong, full) = (wrong.rsplit_once(':').unwrap().0, full.rsplit_once(':').unwrap().0);
+            let error = defined_repository(wrong).unwrap_err();
+            assert_eq!(error.help, Some(format!("write `{full}`")), "{wrong}");
+        }
+        assert!(defined_registry("index.docker.io").is_err() && defined_registry("docker.io").is_ok());
+        let hub: RegistryHost = "docker.io".parse().unwrap();
+        assert_eq!(hub.names().collect::<Vec<_>>(), HUB);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::path::{self, ReferencedFile, referenced_file};
 use super::table::RegistryTable;
-use crate::model::image::{RegistryHost, is_repository_path};
+use crate::model::image::{RegistryHost, defined_registry, is_repository_path};
 use crate::text::diagnostics::{At, Diagnostics, NameError};
 use crate::text::escape::excerpt;
 use crate::text::toml::Entries;
@@ -43,7 +43,7 @@ pub(super) fn registries(
 ) -> BTreeMap<RegistryHost, RegistrySettings> {
     let mut registries = BTreeMap::new();
     for (key, table) in &written.0 {
-        let Some(host) = findings.parse::<RegistryHost>(key) else { continue };
+        let Some(host) = findings.accept(&key.span, defined_registry(&key.value)) else { continue };
         let settings = registry(table, findings);
         if registries.insert(host.clone(), settings).is_some() {
             let help = "remove one of them; case does not matter in host names";

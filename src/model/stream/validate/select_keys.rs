@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::model::image::Repository;
+use crate::model::image::defined_repository;
 use crate::model::settings::ImportSettings;
 use crate::model::stream::Discovery;
 use crate::model::stream::select::{Order, Pattern, Select};
@@ -74,8 +74,8 @@ pub(super) fn discover(
     let select = if written.first().is_some() { written.read(findings) } else { all };
     let limit = table.limit.as_ref().and_then(|limit| findings.in_range(limit, "limit", LIMIT_MAX, "write"));
     let limit = limit.unwrap_or(LIMIT);
-    let repository: Option<Repository> = match &table.repository {
-        Some(text) => findings.parse(text),
+    let repository = match &table.repository {
+        Some(text) => findings.accept(&text.span, defined_repository(&text.value)),
         None => {
             if whole {
                 let help = "add `repository = \"registry/repository\"`";

@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::select_keys::SelectKeys;
-use crate::model::image::{Digest, FollowedTag, ImageRef, Platform, Repository, StreamName};
+use crate::model::image::{Digest, FollowedTag, Platform, StreamName, defined_image, defined_repository};
 use crate::model::settings::ImportSettings;
 use crate::model::settings::adoption_rules::{AdoptionRules, Hold, OnRollback};
 use crate::model::settings::schedule::Schedules;
@@ -41,7 +41,7 @@ impl TagReader<'_, '_> {
     ) -> Option<(Tag, Option<Range<usize>>)> {
         let table = match entry.value {
             StringOr::Text(value) => {
-                let image = self.findings.parse(&At { value, span: entry.span })?;
+                let image = self.findings.accept(&entry.span, defined_image(&value))?;
                 let source = TagSource::Image { image, platform: None };
                 return Some((Tag::new(source, self.defaults.clone()), None));
             }
@@ -88,7 +88,7 @@ impl TagReader<'_, '_> {
     }
 
     fn image(&mut self, written: &At<String>, table: &TagTable, platform: Option<Platform>) -> Option<TagSource> {
-        let image: ImageRef = self.findings.parse(written)?;
+        let image = self.findings.accept(&written.span, defined_image(&written.value))?;
         if let (Some(schedule), Some(_)) = (&table.schedule, image.digest()) {
             let help = "remove the schedule, or name a tag without its digest";
             self.findings.report(&schedule.span, "`schedule` has no effect on an image with a digest", help);
@@ -102,7 +102,7 @@ impl TagReader<'_, '_> {
         rule: &SelectKeys<'_>,
         platform: Option<Platform>,
     ) -> Option<TagSource> {
-        let repository: Option<Repository> = self.findings.parse(written);
+        let repository = self.findings.accept(&written.span, defined_repository(&written.value));
         if rule.first().is_none() {
             let help = "add e.g. `semver = \">=1\"`, or `pattern` and `order`";
             self.findings.report(&written.span, "`repository` without `semver` or `pattern`", help);
