@@ -12,6 +12,7 @@ pub mod credentials;
 mod error;
 mod head;
 mod host;
+mod list;
 mod lockout_guard;
 pub mod manifest;
 mod mirror;
@@ -29,10 +30,11 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
 
 use globset::GlobMatcher;
+use reqwest::header::CONTENT_ENCODING;
 use reqwest::{Method, StatusCode};
 use url::Url;
 
-use crate::http::UrlOrigin;
+use crate::http::{UrlOrigin, quotable};
 use crate::model::image::{Digest, ImageRef, Reference, RegistryHost, Repository, TagName};
 use crate::model::settings::RegistrySettings;
 use crate::system::lock;
@@ -42,10 +44,10 @@ use bearer_token::BearerToken;
 use client::{Endpoint, RegistryRequest};
 use credentials::{CREDENTIAL_TTL, Credential, CredentialCandidate, CredentialSources, CredentialStore};
 pub use error::{FailureKind, RegistrySetupError, ResolveError};
+use head::HeadSupport;
 use host::Host;
 use lockout_guard::{ExclusiveTry, LockoutGuard, REJECTED_TTL};
 use manifest::{Descriptor, MANIFEST_MAX, VerifiedManifest};
-use pages::PagedList;
 use realm::Realm;
 pub use setup::{RegistryConfig, RegistryPolicy};
 use slot::{AuthSlot, AuthStep, Grant, Issue, REFUSAL_TTL, Rejection, RepositoryNames, Ticket};
@@ -148,15 +150,24 @@ impl Registry {
         let url = place.url(&format!("manifests/{tag}"));
         let accept = Some(manifest::ACCEPT);
         let request = RegistryRequest { method: Method::HEAD, path: &place.path, url, accept, max: 0 };
-        let reply = self.send(&place.endpoint, &request).await?;
-        let name = image.to_string();
-        place.expect_ok(&reply, &name)?;
-        if let Some(digest) = head::parse(&reply.headers, place.host().name.as_str())? {
-            return Ok(digest);
+        let (name, heads) = (image.to_string(), &place.endpoint.heads);
+        let now = self.transport.http.now();
+        let is_tried = heads.are_usable(now);
+        if is_tried {
+            let reply = self.send(&place.endpoint, &request).await?;
+            if !head::is_inconclusive(reply.status) {
+                place.expect_ok(&reply, &name)?;
+                if let Some(digest) = head::parse(&reply.headers, place.host().name.as_str())? {
+                    return Ok(digest);
+                }
+            }
         }
         let reply = self.get_manifest(place, tag.as_str()).await?;
         place.expect_ok(&reply, &name)?;
-        manifest::check_media_type(manifest::essence(head::content_type(&reply.headers)))?;
+        manifest::media_type(head::content_type(&reply.headers), &reply.body)?;
+        if is_tried {
+            heads.record_unusable(now);
+        }
         Ok(Digest::sha256(&reply.body))
     }
 
@@ -173,40 +184,16 @@ impl Registry {
         max: usize,
     ) -> Result<RegistryReply, ResolveError> {
         let request = RegistryRequest { method: Method::GET, path: &place.path, url, accept, max };
-        self.send(&place.endpoint, &request).await
-    }
-
-    /// Fetches all pages of a list.
-    async fn list<T>(
-        &self,
-        repository: &Repository,
-        path: &str,
-        format: &PagedList<T>,
-    ) -> Result<Vec<T>, ResolveError> {
-        self.first(repository, |place| async move {
-            let name = place.host().name.as_str();
-            let error = |event: &str| {
-                let message = format!("the {} of `{repository}` at `{name}` {event}", format.noun);
-                Err(ResolveError::integrity(message))
-            };
-            let mut urls = vec![place.url(path)];
-            let mut found = Vec::new();
-            while let Some(url) = urls.last() {
-                let reply = self.get(&place, url.clone(), None, format.page_max).await?;
-                place.expect_ok(&reply, &repository.to_string())?;
-                (format.parse)(&reply.body, name, &mut found)?;
-                match pages::next(&reply.headers, url)? {
-                    Some(next) if urls.contains(&next) => return error("repeats a page"),
-                    Some(_) if urls.len() == format.pages => {
-                        return error(&format!("has more than {} pages", format.pages));
-                    }
-                    Some(next) => urls.push(next),
-                    None => break,
-                }
+        let reply = self.send(&place.endpoint, &request).await?;
+        match reply.headers.get(CONTENT_ENCODING).map(|encoding| String::from_utf8_lossy(encoding.as_bytes())) {
+            Some(encoding) if reply.status == StatusCode::OK && !encoding.trim().eq_ignore_ascii_case("identity") => {
+                let (host, encoding) = (&place.host().name, quotable(&encoding));
+                let message = format!("`{host}` returned content encoded as `{encoding}`, which was not requested");
+                let help = "a proxy between this machine and the registry may compress responses; exclude the registry";
+                Err(ResolveError::integrity(message).help(help))
             }
-            Ok(found)
-        })
-        .await
+            _ => Ok(reply),
+        }
     }
 
     /// Returns the first success of the mirrors of `repository` and its registry, or the last failure.
@@ -251,7 +238,7 @@ impl Registry {
             return Ok(Arc::clone(endpoint));
         }
         if let Some(allowed) = &self.allowed
-            && !allowed.iter().any(|glob| glob.is_match(name.as_str()))
+            && !allowed.iter().any(|glob| name.names().any(|name| glob.is_match(name)))
         {
             return Err(ResolveError::refused(format!("the policy does not allow `{name}`"))
                 .help("add the registry to `registries` in the `--policy` file"));
@@ -259,7 +246,7 @@ impl Registry {
         let default = RegistrySettings::default();
         let host = Host::new(name, self.settings.get(name).unwrap_or(&default), &self.transport.http.limits)
             .ok_or_else(|| ResolveError::refused(format!("`{name}` is not a valid host name")))?;
-        let endpoint = Arc::new(Endpoint { host, auth: AuthCache::default() });
+        let endpoint = Arc::new(Endpoint { host, auth: AuthCache::default(), heads: HeadSupport::default() });
         endpoints.insert(name.clone(), Arc::clone(&endpoint));
         Ok(endpoint)
     }
@@ -286,16 +273,22 @@ impl RepositoryAt {
     /// Checks that the status of a response for `object` is 200.
     fn expect_ok(&self, reply: &RegistryReply, object: &str) -> Result<(), ResolveError> {
         let (name, status) = (&self.host().name, reply.status.as_u16());
-        Err(match reply.status {
-            StatusCode::OK => return Ok(()),
+        let reason = reply.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
+        let error = |kind, event: String| Err(ResolveError::new(kind, format!("{event}{reason}")));
+        let denied = || format!("access to `{object}` denied: `{name}` returned {status}");
+        match reply.status {
+            StatusCode::OK => Ok(()),
             StatusCode::NOT_FOUND => {
-                ResolveError::new(FailureKind::NotFound, format!("`{object}` not found: `{name}` returned 404"))
+                error(FailureKind::NotFound, format!("`{object}` not found: `{name}` returned 404"))
             }
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
-                ResolveError::unauthorized(name, format!("access to `{object}` denied: `{name}` returned {status}"))
+                Err(ResolveError::unauthorized(name, denied() + &reason))
             }
-            _ => ResolveError::new(FailureKind::Network, format!("`{name}` returned {status} for `{object}`")),
-        })
+            // Registries return it for images that a rule of theirs blocks.
+            StatusCode::PRECONDITION_FAILED => error(FailureKind::Unauthorized, denied())
+                .map_err(|error| error.help("ask who runs the registry: one of its rules blocks the image")),
+            _ => error(FailureKind::Network, format!("`{name}` returned {status} for `{object}`")),
+        }
     }
 }
 

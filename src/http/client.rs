@@ -240,16 +240,17 @@ impl HttpClient {
         Ok((body, permit))
     }
 
-    /// Discards a short body so that its connection can be reused.
-    pub(crate) async fn drain(&self, response: &mut Response) {
-        let mut size = 0;
+    /// Reads the short body of an error, also so that its connection can be reused. Returns its first 64 KiB.
+    pub(crate) async fn drain(&self, response: &mut Response) -> Vec<u8> {
+        let mut body = Vec::new();
         while let Ok(Some(chunk)) = response.chunk().await {
             self.received.fetch_add(chunk.len() as u64, Ordering::Relaxed);
-            size += chunk.len();
-            if size > DRAIN_MAX {
+            body.extend_from_slice(chunk.get(..DRAIN_MAX.saturating_sub(body.len())).unwrap_or(&chunk));
+            if body.len() >= DRAIN_MAX {
                 break;
             }
         }
+        body
     }
 
     fn build(&self, key: &PoolKey, proxy: Option<&Url>, tls: rustls::ClientConfig) -> reqwest::Result<Client> {

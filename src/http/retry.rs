@@ -86,7 +86,8 @@ impl HttpLimits {
 
 /// Returns true if a later attempt may get another status: 408, 429 and all server errors.
 pub(crate) fn is_retryable(status: StatusCode) -> bool {
-    status == StatusCode::TOO_MANY_REQUESTS || status == StatusCode::REQUEST_TIMEOUT || status.is_server_error()
+    let is_passing = status.is_server_error() && status != StatusCode::NOT_IMPLEMENTED;
+    is_passing || status == StatusCode::TOO_MANY_REQUESTS || status == StatusCode::REQUEST_TIMEOUT
 }
 
 /// Returns true if a server may send this status because of its load.

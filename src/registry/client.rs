@@ -9,8 +9,8 @@ use reqwest::{Method, StatusCode};
 use url::Url;
 
 use super::{
-    AuthCache, AuthDemand, AuthScheme, AuthSlot, AuthStep, Host, Issue, Registry, RegistryReply, Rejection,
-    RepositoryNames, ResolveError, Ticket,
+    AuthCache, AuthDemand, AuthScheme, AuthSlot, AuthStep, HeadSupport, Host, Issue, Registry, RegistryReply,
+    Rejection, RepositoryNames, ResolveError, Ticket,
 };
 
 /// Number of challenges of one request that are answered.
@@ -20,6 +20,7 @@ const CHALLENGES: usize = 8;
 pub(super) struct Endpoint {
     pub(super) host: Host,
     pub(super) auth: AuthCache,
+    pub(super) heads: HeadSupport,
 }
 
 /// Request for a manifest, blob or list.
@@ -53,7 +54,7 @@ impl Registry {
         endpoint: &Endpoint,
         request: &RegistryRequest<'_>,
     ) -> Result<RegistryReply, ResolveError> {
-        let Endpoint { host, auth } = endpoint;
+        let Endpoint { host, auth, .. } = endpoint;
         let http = &self.transport.http;
         let mut may_renew = true;
         for _ in 0..CHALLENGES {
@@ -88,12 +89,13 @@ impl Registry {
             }
             return Ok(reply);
         }
-        Err(denied(host, &format!("rejected {CHALLENGES} authentication attempts")))
+        let name = &host.name;
+        Err(ResolveError::unauthorized(name, format!("`{name}` rejected {CHALLENGES} authentication attempts")))
     }
 
     /// Returns the authorization for `path`, as far as the scheme is known.
     async fn authorize<'a>(&'a self, endpoint: &'a Endpoint, path: &str) -> Result<Authorization<'a>, ResolveError> {
-        let Endpoint { host, auth } = endpoint;
+        let Endpoint { host, auth, .. } = endpoint;
         let mut scheme = auth.scheme();
         if matches!(scheme, AuthScheme::Unknown) {
             // The first request may hang, which says nothing about the others.
@@ -130,7 +132,7 @@ impl Registry {
         authorization: Authorization<'_>,
         may_renew: bool,
     ) -> Result<bool, ResolveError> {
-        let Endpoint { host, auth } = endpoint;
+        let Endpoint { host, auth, .. } = endpoint;
         let now = self.transport.http.now();
         let demand = match AuthDemand::parse(&reply.headers, host, &self.trusted) {
             Ok(demand) => demand,
@@ -156,7 +158,13 @@ impl Registry {
                 self.split(endpoint, path, &slot, names);
                 Ok(false)
             }
-            AuthStep::Denied(event) => Err(denied(host, &event)),
+            AuthStep::Denied { event, source } => {
+                let event = format!("`{}` {event}", host.name);
+                Err(match source {
+                    Some(source) => ResolveError::login_rejected(&host.name, &event, &source),
+                    None => ResolveError::needs_login(&host.name, &event),
+                })
+            }
         }
     }
 
@@ -169,8 +177,4 @@ impl Registry {
 /// Returns true if a status may be caused by a token for several repositories: insufficient, or too long.
 fn may_concern_token(status: StatusCode) -> bool {
     matches!(status.as_u16(), 400 | 403 | 414 | 431)
-}
-
-fn denied(host: &Host, event: &str) -> ResolveError {
-    ResolveError::unauthorized(&host.name, format!("`{}` {event}", host.name))
 }

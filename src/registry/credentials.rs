@@ -8,7 +8,7 @@ mod config_file;
 mod credential;
 mod helper;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -70,17 +70,22 @@ impl CredentialSources {
     }
 }
 
-/// Entry that may contain the credential of a repository: the index of a file and a key in it.
+/// Entry that may contain the credential of a repository: a file and a key in it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct CredentialCandidate {
+    /// Index of the file.
     file: usize,
     key: String,
+    /// Name of the file.
+    pub(super) source: Arc<str>,
 }
 
 /// Parsed credential files, and a cache of the credentials read from them. Files are read once.
 pub(super) struct CredentialStore {
     files: Vec<ConfigFile>,
     cache: Mutex<HashMap<CredentialCandidate, CachedCredential>>,
+    /// Files whose store failed, so that it is reported once.
+    failed_stores: Mutex<BTreeSet<usize>>,
     helper_timeout: Duration,
 }
 
@@ -93,7 +98,8 @@ impl CredentialStore {
     /// Reads all files of `sources`; missing ones are skipped.
     ///
     /// # Errors
-    /// If a file cannot be read or parsed; its text is not shown.
+    /// If a file cannot be read or parsed; its text is not shown. A directory, as a container runtime creates it in place of
+    /// a missing file, contains no credentials.
     pub(super) fn open(sources: &CredentialSources, helper_timeout: Duration) -> Result<Self, RegistrySetupError> {
         let mut files = Vec::new();
         if let Some(text) = &sources.docker_auth_config {
@@ -104,10 +110,13 @@ impl CredentialStore {
             match read_small(&path) {
                 Ok(Some(text)) => files.push(ConfigFile::parse(file, &Secret::new(text))?),
                 Ok(None) => {}
+                Err(reason) if reason.kind() == io::ErrorKind::IsADirectory => {
+                    tracing::warn!("no credentials in `{}`: it is a directory", quotable(&file));
+                }
                 Err(reason) => return Err(RegistrySetupError::CredentialFile { file, reason }),
             }
         }
-        Ok(Self { files, cache: Mutex::default(), helper_timeout })
+        Ok(Self { files, cache: Mutex::default(), failed_stores: Mutex::default(), helper_timeout })
     }
 
     /// Lists the entries for `path` at `host`: the longest path prefix first, then the earlier file.
@@ -115,13 +124,14 @@ impl CredentialStore {
         let mut found: Vec<(usize, CredentialCandidate)> = Vec::new();
         for (file, content) in self.files.iter().enumerate() {
             let before = found.len();
+            let candidate = |key| CredentialCandidate { file, key, source: Arc::from(content.name.as_str()) };
             for (key, entry) in &content.entries {
                 if entry.scope.covers(&host.origin, path) {
-                    found.push((entry.scope.path.len(), CredentialCandidate { file, key: key.clone() }));
+                    found.push((entry.scope.path.len(), candidate(key.clone())));
                 }
             }
             if content.store.is_some() && found.len() == before {
-                found.push((0, CredentialCandidate { file, key: store_key(host) }));
+                found.push((0, candidate(store_key(host))));
             }
         }
         found.sort_by(|(a, x), (b, y)| b.cmp(a).then_with(|| x.cmp(y)));
@@ -132,7 +142,7 @@ impl CredentialStore {
     /// minutes.
     ///
     /// # Errors
-    /// If the helper fails or times out.
+    /// If the helper of the entry fails or times out. A failing store, which is meant for all registries, has no credential.
     pub(super) async fn get(
         &self,
         candidate: &CredentialCandidate,
@@ -160,12 +170,24 @@ impl CredentialStore {
             Ok(Some(credential)) => Ok(Some(Arc::clone(credential))),
             // With a store, docker leaves an empty entry in the file.
             Ok(None) => match &file.store {
-                Some(store) => self.run_helper(candidate, store).await,
+                Some(store) => Ok(self.run_store(candidate, store).await),
                 None => Ok(None),
             },
             Err(error) => {
                 tracing::warn!("credential for `{}` in `{}` ignored: {error}", quotable(&candidate.key), file.name);
                 Ok(None)
+            }
+        }
+    }
+
+    async fn run_store(&self, candidate: &CredentialCandidate, store: &str) -> Option<Arc<Credential>> {
+        match self.run_helper(candidate, store).await {
+            Ok(found) => found,
+            Err(error) => {
+                if lock(&self.failed_stores).insert(candidate.file) {
+                    tracing::warn!("{}; requests continue without it", error.message);
+                }
+                None
             }
         }
     }
@@ -182,7 +204,12 @@ impl CredentialStore {
         let program = helper::program(&quotable(helper));
         let (reason, help) = match error {
             HelperError::Missing => (format!("cannot run `{program}`"), "put it on the `PATH`".to_owned()),
-            HelperError::Failed => (format!("`{program}` failed"), format!("run `{program} get` to see its message")),
+            HelperError::Failed(message) if message.is_empty() => {
+                (format!("`{program}` failed"), format!("run `{program} get` to see its message"))
+            }
+            HelperError::Failed(message) => {
+                (format!("`{program}` failed: {message}"), format!("check `{program} get`"))
+            }
             HelperError::Unreadable => {
                 (format!("invalid output of `{program}`"), format!("run `{program} get` to see its output"))
             }
@@ -323,6 +350,16 @@ mod tests {
         assert!(store.get(&broken, Duration::ZERO).await.unwrap().is_none());
         let good = store.get(&good, Duration::ZERO).await.unwrap();
         assert!(matches!(good.as_deref(), Some(Credential::Password { user, .. }) if user == "u"));
+    }
+
+    #[test]
+    fn r18_a_directory_in_place_of_a_file_and_null_are_no_credentials() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("config.json")).unwrap();
+        let docker_config = Some(folder.path().to_owned());
+        let sources = CredentialSources { docker_config, ..CredentialSources::default() };
+        assert!(CredentialStore::open(&sources, Duration::from_secs(1)).is_ok_and(|store| store.files.is_empty()));
+        check(r#"{"auths": null}"#, "quay.io/a/b", &[]);
     }
 
     #[test]

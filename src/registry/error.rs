@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::http::{HttpError, HttpSetupError, Redactor};
+use crate::http::{HttpError, HttpSetupError, Redactor, quotable};
 pub use crate::model::failure::FailureKind;
 use crate::model::image::{ImageRef, RegistryHost};
 
@@ -54,6 +54,20 @@ impl ResolveError {
             .help(format!("run `docker login {registry}`, or check the credentials in this environment"))
     }
 
+    /// Creates the failure of a login, read from the file `source`, that was rejected; `event` is the response.
+    pub(super) fn login_rejected(registry: &RegistryHost, event: &str, source: &str) -> Self {
+        Self::new(FailureKind::Unauthorized, format!("{event}: the login from `{}` was rejected", quotable(source)))
+            .help(format!(
+                "run `docker login {registry}` again; if the image is public, run `docker logout {registry}`"
+            ))
+    }
+
+    /// Creates the failure of a request without a login that the registry denied; `event` is the response.
+    pub(super) fn needs_login(registry: &RegistryHost, event: &str) -> Self {
+        Self::new(FailureKind::Unauthorized, format!("{event}: no such repository, or it is private"))
+            .help(format!("check its name; if it is private, run `docker login {registry}`"))
+    }
+
     /// Creates a failure of a user name that no header can contain.
     pub(super) fn unsendable_user(registry: &RegistryHost) -> Self {
         Self::unauthorized(registry, format!("the user name for `{registry}` contains a colon, which HTTP cannot send"))
@@ -67,6 +81,15 @@ impl ResolveError {
         }
         self
     }
+}
+
+/// Returns the first message in the body of an error, escaped and cut: `errors[].message` (OCI Distribution 1.1, "Error
+/// Codes"), or what other servers send.
+pub(super) fn error_reason(body: &[u8]) -> Option<String> {
+    let json: serde_json::Value = serde_json::from_slice(body).ok()?;
+    let first = json.get("errors").and_then(|errors| errors.get(0)).unwrap_or(&json);
+    let text = ["message", "details", "error_description", "error"].iter().find_map(|key| first.get(key)?.as_str())?;
+    Some(quotable(text)).filter(|text| !text.is_empty())
 }
 
 impl From<HttpError> for ResolveError {

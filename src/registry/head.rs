@@ -1,11 +1,37 @@
 //! The headers of a manifest's HEAD: its digest is a hint, never to be pinned.
 
+use std::sync::Mutex;
+use std::time::Duration;
+
+use reqwest::StatusCode;
 use reqwest::header::{CONTENT_TYPE, HeaderMap};
 
-use super::manifest::{check_media_type, essence};
-use super::{FailureKind, ResolveError};
+use super::manifest::{check_media_type, essence, is_generic};
+use super::{FailureKind, REFUSAL_TTL, ResolveError};
 use crate::http::quotable;
 use crate::model::image::Digest;
+use crate::system::lock;
+
+/// Record of a registry whose responses to HEAD are of no use although the manifests exist.
+#[derive(Default)]
+pub(super) struct HeadSupport(Mutex<Option<Duration>>);
+
+impl HeadSupport {
+    /// Returns true unless a response was unusable in the last ten minutes.
+    pub(super) fn are_usable(&self, now: Duration) -> bool {
+        lock(&self.0).is_none_or(|since| now.saturating_sub(since) >= REFUSAL_TTL)
+    }
+
+    /// Records that a GET succeeded where a HEAD was of no use.
+    pub(super) fn record_unusable(&self, now: Duration) {
+        *lock(&self.0) = Some(now);
+    }
+}
+
+/// Returns true if the status of a HEAD says nothing about the manifest; a GET decides. Never for 429.
+pub(super) fn is_inconclusive(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 403 | 404 | 405 | 412 | 501)
+}
 
 /// Parses the headers of a manifest's HEAD; none if they give no usable digest, so that the manifest must be fetched and
 /// hashed.
@@ -13,7 +39,7 @@ use crate::model::image::Digest;
 /// # Errors
 /// If the media type is not supported or the digest is invalid.
 pub(super) fn parse(headers: &HeaderMap, registry: &str) -> Result<Option<Digest>, ResolveError> {
-    let media_type = content_type(headers);
+    let media_type = content_type(headers).filter(|media_type| !is_generic(essence(Some(media_type))));
     if let Some(media_type) = media_type {
         check_media_type(essence(Some(media_type)))?;
     }
@@ -68,7 +94,10 @@ mod tests {
         for bad in ["", "sha256:zz", "md5:00", "sha256:../../x", &digest.to_uppercase()] {
             check(&[oci, ("docker-content-digest", bad)], Err(FailureKind::Integrity));
         }
-        for bad in ["text/html", "application/vnd.docker.distribution.manifest.v1+prettyjws", ""] {
+        for generic in ["application/json; charset=utf-8", "application/octet-stream", ""] {
+            check(&[("content-type", generic), named], Ok(None));
+        }
+        for bad in ["text/html", "application/vnd.docker.distribution.manifest.v1+prettyjws"] {
             check(&[("content-type", bad), named], Err(FailureKind::Unsupported));
         }
     }

@@ -79,9 +79,14 @@ impl LockoutGuard {
         matches!(self.proof(index, now), Proof::Rejected(_))
     }
 
-    /// Returns true if any candidate is rejected.
-    pub(super) fn has_rejected(&self, now: Duration) -> bool {
-        (0..self.candidates.len()).any(|index| self.is_rejected(index, now))
+    /// Returns the first rejected candidate.
+    pub(super) fn rejected(&self, now: Duration) -> Option<&CredentialCandidate> {
+        self.candidates.iter().enumerate().find(|(index, _)| self.is_rejected(*index, now)).map(|(_, found)| found)
+    }
+
+    /// Returns the file of candidate `index`; none if there is no such candidate, so that requests are anonymous.
+    pub(super) fn source(&self, index: usize) -> Option<&str> {
+        self.candidates.get(index).map(|candidate| &*candidate.source)
     }
 
     fn proof(&self, index: usize, now: Duration) -> Proof {
@@ -110,8 +115,8 @@ mod tests {
     async fn a_rejected_credential_is_tried_again_after_half_an_hour() {
         let guard = LockoutGuard::new(vec![CredentialCandidate::default()]);
         guard.reject(0, minutes(1));
-        assert!(guard.next(0, minutes(30)).is_none() && guard.has_rejected(minutes(30)));
-        assert!(guard.next(0, minutes(31)).is_some() && !guard.has_rejected(minutes(31)));
+        assert!(guard.next(0, minutes(30)).is_none() && guard.rejected(minutes(30)).is_some());
+        assert!(guard.next(0, minutes(31)).is_some() && guard.rejected(minutes(31)).is_none());
     }
 
     #[tokio::test]

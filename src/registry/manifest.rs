@@ -9,8 +9,8 @@ mod verify;
 
 pub use config::ImageConfig;
 pub(crate) use config::short;
-pub use parse::{Descriptor, MEDIA_TYPES, ManifestContent};
-pub(super) use parse::{check_media_type, essence, parse_index};
+pub use parse::{Descriptor, IMAGE_ANNOTATIONS, MEDIA_TYPES, ManifestContent};
+pub(super) use parse::{check_media_type, essence, is_generic, media_type, parse_index};
 pub(super) use verify::verify_blob;
 pub use verify::{MANIFEST_MAX, VerifiedManifest};
 

@@ -9,18 +9,36 @@ use super::ResolveError;
 use crate::http::{UrlOrigin, quotable};
 
 /// Parses a page sent by the registry of this name and appends its items.
-type ParsePage<T> = fn(&[u8], &str, &mut Vec<T>) -> Result<(), ResolveError>;
+type ParsePage<T> = fn(&[u8], &str, &mut Vec<T>) -> Result<Page, ResolveError>;
+
+/// Facts about one page.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Page {
+    /// Number of entries, including unusable ones.
+    pub(super) entries: usize,
+    /// Name of the last entry, by which the next page can be requested.
+    pub(super) last: Option<String>,
+}
 
 /// Format and limits of a paged list.
 pub(super) struct PagedList<T> {
     /// Name of the list in messages.
     pub(super) noun: &'static str,
-    /// Number of pages that are read.
-    pub(super) pages: usize,
+    /// Number of entries to request per page (`n`).
+    pub(super) page_size: Option<usize>,
     /// Largest page, in bytes.
     pub(super) page_max: usize,
     /// Parser of its pages.
     pub(super) parse: ParsePage<T>,
+}
+
+/// Adds the number of entries per page to the URL of a list, and the name after which the page starts.
+pub(super) fn with_size(list: &Url, size: Option<usize>, last: Option<&str>) -> Url {
+    let mut url = list.clone();
+    if let Some(size) = size {
+        url.query_pairs_mut().append_pair("n", &size.to_string()).extend_pairs(last.map(|last| ("last", last)));
+    }
+    url
 }
 
 /// Returns the URL of the page after `page`.

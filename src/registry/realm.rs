@@ -10,13 +10,14 @@ use crate::model::image::RegistryHost;
 use crate::text::escape;
 
 /// Registries whose token server has another host name, run by the same organization.
-const PAIRS: [(&str, &str); 6] = [
+const PAIRS: [(&str, &str); 7] = [
     ("docker.io", "https://auth.docker.io"),
     ("index.docker.io", "https://auth.docker.io"),
     ("registry-1.docker.io", "https://auth.docker.io"),
     ("registry.gitlab.com", "https://gitlab.com"),
     ("docker.elastic.co", "https://docker-auth.elastic.co"),
     ("registry.suse.com", "https://scc.suse.com"),
+    ("lscr.io", "https://ghcr.io"),
 ];
 
 /// A token server that may be used.
@@ -117,6 +118,17 @@ mod tests {
         assert!(!is_trusted("http://login.corp/t", "r.example", false, &["http://login.corp"]));
         assert!(is_trusted("http://login.corp/t", "r.example", true, &["http://login.corp"]));
         assert!(is_trusted("http://r.example/t", "r.example", true, &[]));
+    }
+
+    #[test]
+    fn r16_lscr_io_uses_the_tokens_of_ghcr_io() {
+        let origin = |registry: &RegistryHost| registry_origin(registry, false).unwrap();
+        let check = |realm: &str, registry: &str| {
+            let registry = registry.parse().unwrap();
+            trusted_realm(realm, &registry, &origin(&registry), &[]).is_ok()
+        };
+        assert!(check("https://ghcr.io/token", "lscr.io"));
+        assert!(!check("https://lscr.io/token", "ghcr.io") && !check("http://ghcr.io/token", "lscr.io"));
     }
 
     #[test]

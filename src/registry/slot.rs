@@ -93,8 +93,13 @@ pub(super) enum AuthStep {
     Renewed,
     /// Give the repository a slot of its own.
     Split(RepositoryNames),
-    /// Give up; the text completes "`registry` …".
-    Denied(String),
+    /// Give up.
+    Denied {
+        /// Completes "`registry` …".
+        event: String,
+        /// File of the login; none for an anonymous request.
+        source: Option<String>,
+    },
 }
 
 impl AuthSlot {
@@ -140,8 +145,13 @@ impl AuthSlot {
             state.candidate += 1;
         }
         // Never anonymous after a rejection: a wrong password must be visible.
-        if state.rejected_at.is_some() || self.guard.has_rejected(now) {
-            return Err(ResolveError::unauthorized(registry, format!("`{registry}` rejected the credentials")));
+        let rejected = self.guard.rejected(now);
+        if state.rejected_at.is_some() || rejected.is_some() {
+            let event = format!("`{registry}` requires authentication");
+            return Err(match rejected.map(|candidate| &*candidate.source).or(self.guard.source(0)) {
+                Some(source) => ResolveError::login_rejected(registry, &event, source),
+                None => ResolveError::unauthorized(registry, event),
+            });
         }
         Ok(None)
     }

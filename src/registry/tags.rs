@@ -5,30 +5,43 @@ use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use super::{PagedList, ResolveError};
+use super::ResolveError;
+use super::list::unsupported;
+use super::pages::{Page, PagedList};
 use crate::model::image::TagName;
 
 /// Largest number of tags of one repository, which is also that of a root.
 const TAGS_MAX: usize = 100_000;
 
-pub(super) const FORMAT: PagedList<TagName> = PagedList { noun: "tag list", pages: 100, page_max: 4 << 20, parse };
+/// Number of tags to request per page; some registries refuse more.
+const PAGE_SIZE: usize = 1000;
+/// Largest page, in bytes: registries without pages send all tags in one.
+const PAGE_MAX: usize = 16 << 20;
+
+pub(super) const FORMAT: PagedList<TagName> =
+    PagedList { noun: "tag list", page_size: Some(PAGE_SIZE), page_max: PAGE_MAX, parse };
 
 /// Appends the tags of one page to `found`; invalid names are skipped, because no reference can contain them.
 ///
 /// # Errors
 /// If the page is invalid, or there are too many tags in all.
-fn parse(body: &[u8], registry: &str, found: &mut Vec<TagName>) -> Result<(), ResolveError> {
+fn parse(body: &[u8], registry: &str, found: &mut Vec<TagName>) -> Result<Page, ResolveError> {
     let mut json = serde_json::Deserializer::from_slice(body);
-    let message = match json.deserialize_map(TagPage(found)).and_then(|()| json.end()) {
-        Ok(()) => return Ok(()),
-        Err(_) if found.len() >= TAGS_MAX => format!("`{registry}` returned more than {TAGS_MAX} tags"),
-        Err(_) => format!("`{registry}` returned an invalid tag list"),
-    };
-    Err(ResolveError::integrity(message))
+    let mut page = Page::default();
+    match json.deserialize_map(TagPage { found, page: &mut page }).and_then(|()| json.end()) {
+        Ok(()) => Ok(page),
+        Err(_) if found.len() >= TAGS_MAX => {
+            Err(unsupported(format!("`{registry}` returned more than {TAGS_MAX} tags")))
+        }
+        Err(_) => Err(ResolveError::integrity(format!("`{registry}` returned an invalid tag list"))),
+    }
 }
 
 /// Visitor of a page: parses the names in `tags` one by one, without an intermediate value.
-struct TagPage<'a>(&'a mut Vec<TagName>);
+struct TagPage<'a> {
+    found: &'a mut Vec<TagName>,
+    page: &'a mut Page,
+}
 
 impl<'de> Visitor<'de> for TagPage<'_> {
     type Value = ();
@@ -40,7 +53,9 @@ impl<'de> Visitor<'de> for TagPage<'_> {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         while let Some(key) = map.next_key::<Cow<'de, str>>()? {
             match key.as_ref() {
-                "tags" => map.next_value_seed(TagNamesSeed(self.0))?,
+                "tags" => {
+                    map.next_value_seed(TagNamesSeed(TagPage { found: &mut *self.found, page: &mut *self.page }))?
+                }
                 _ => drop(map.next_value::<IgnoredAny>()?),
             }
         }
@@ -48,7 +63,7 @@ impl<'de> Visitor<'de> for TagPage<'_> {
     }
 }
 
-struct TagNamesSeed<'a>(&'a mut Vec<TagName>);
+struct TagNamesSeed<'a>(TagPage<'a>);
 
 impl<'de> DeserializeSeed<'de> for TagNamesSeed<'_> {
     type Value = ();
@@ -71,12 +86,16 @@ impl<'de> Visitor<'de> for TagNamesSeed<'_> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
+        let TagPage { found, page } = self.0;
         while let Some(name) = list.next_element::<Cow<'de, str>>()? {
-            let Ok(name) = name.parse() else { continue };
-            if self.0.len() >= TAGS_MAX {
+            page.entries += 1;
+            let parsed = name.parse();
+            page.last = Some(name.into_owned());
+            let Ok(name) = parsed else { continue };
+            if found.len() >= TAGS_MAX {
                 return Err(A::Error::custom("too many"));
             }
-            self.0.push(name);
+            found.push(name);
         }
         Ok(())
     }
@@ -90,7 +109,7 @@ mod tests {
     fn invalid_tag_names_are_skipped() {
         let read = |text: &str| {
             let mut found = Vec::new();
-            parse(text.as_bytes(), "r", &mut found).map(|()| found.iter().map(ToString::to_string).collect())
+            parse(text.as_bytes(), "r", &mut found).map(|_| found.iter().map(ToString::to_string).collect())
         };
         assert_eq!(read(r#"{"name": "a", "tags": ["2", "-x", "1", "a b", ""]}"#), Ok(vec!["2".into(), "1".to_owned()]));
         assert_eq!(read(r#"{"tags": ["\u0061"], "name": {"tags": ["b"]}}"#), Ok(vec!["a".to_owned()]));

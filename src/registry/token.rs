@@ -17,6 +17,7 @@ use super::{
     Realm, RegistryReply, RegistryTransport, Rejection, RepositoryNames, RequestError, ResolveError, SendError,
 };
 use crate::http::{PrivateAccess, UrlOrigin, password_header, quotable, server_time};
+use crate::model::image::RegistryHost;
 use crate::text::escape;
 
 /// Largest response of a token server, in bytes.
@@ -36,6 +37,8 @@ enum TokenAnswer {
     Token(BearerToken),
     /// The credentials are wrong.
     Unauthorized(ResolveError),
+    /// The credentials do not suffice for these repositories, or are wrong.
+    Forbidden(ResolveError),
     /// The request cannot be answered; another one may be.
     Refused(ResolveError),
 }
@@ -89,7 +92,9 @@ pub(super) async fn authorize(
                 return Ok(Issue::Header(token.header, state.ticket()));
             }
             // An answer for many repositories may not be true of each.
-            Ok(TokenAnswer::Unauthorized(_) | TokenAnswer::Refused(_)) if slot.is_shared() => {
+            Ok(TokenAnswer::Unauthorized(_) | TokenAnswer::Forbidden(_) | TokenAnswer::Refused(_))
+                if slot.is_shared() =>
+            {
                 state.grant = Grant::Split;
                 return Ok(Issue::Split);
             }
@@ -99,14 +104,26 @@ pub(super) async fn authorize(
                 state.rejected_at = Some(now);
                 state.candidate += 1;
                 if slot.guard.next(state.candidate, now).is_none() {
-                    break error;
+                    break login_rejected(slot, state.candidate - 1, registry, error);
                 }
             }
-            Ok(TokenAnswer::Unauthorized(error) | TokenAnswer::Refused(error)) | Err(error) => break error,
+            Ok(TokenAnswer::Forbidden(error)) if has_credential => {
+                break login_rejected(slot, state.candidate, registry, error);
+            }
+            Ok(TokenAnswer::Unauthorized(error) | TokenAnswer::Forbidden(error) | TokenAnswer::Refused(error))
+            | Err(error) => break error,
         }
     };
     state.fail(error.clone(), http.now());
     Err(error)
+}
+
+/// Names the file of candidate `index` in the error of a token server that did not accept its login.
+fn login_rejected(slot: &AuthSlot, index: usize, registry: &RegistryHost, error: ResolveError) -> ResolveError {
+    match slot.guard.source(index) {
+        Some(source) => ResolveError::login_rejected(registry, &error.message, source),
+        None => error,
+    }
 }
 
 /// Decides how to continue after the registry rejected a token and named `realm`.
@@ -130,7 +147,8 @@ pub(super) async fn after_rejection(
     } else if slot.advance(&ticket, now).await {
         AuthStep::Retry
     } else {
-        AuthStep::Denied(format!("denied access to `{}`", slot.repositories.concat()))
+        let source = slot.guard.source(ticket.candidate).map(str::to_owned);
+        AuthStep::Denied { event: format!("denied access to `{}`", slot.repositories.concat()), source }
     }
 }
 
@@ -214,7 +232,8 @@ fn interpret(reply: &RegistryReply, host: &Host, origin: &UrlOrigin) -> Result<T
     let registry = &host.name;
     let server = format!("token server `{origin}` of `{registry}`");
     let status = reply.status.as_u16();
-    let error = |kind| ResolveError::new(kind, format!("{server} returned {status}"));
+    let reason = reply.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
+    let error = |kind| ResolveError::new(kind, format!("{server} returned {status}{reason}"));
     Ok(match status {
         200 => match BearerToken::parse(&reply.body, server_time(&reply.headers)) {
             Some(token) => TokenAnswer::Token(token),
@@ -223,7 +242,9 @@ fn interpret(reply: &RegistryReply, host: &Host, origin: &UrlOrigin) -> Result<T
                 TokenAnswer::Refused(ResolveError::new(FailureKind::Unauthorized, message))
             }
         },
-        401 => TokenAnswer::Unauthorized(ResolveError::unauthorized(registry, format!("{server} returned 401"))),
+        401 => {
+            TokenAnswer::Unauthorized(ResolveError::unauthorized(registry, format!("{server} returned 401{reason}")))
+        }
         301 | 302 | 303 | 307 | 308 => {
             // The query may be a key, and the URL may contain a password.
             let to = reply.headers.get(LOCATION).and_then(|to| to.to_str().ok()).filter(|to| Url::parse(to).is_ok());
@@ -234,7 +255,7 @@ fn interpret(reply: &RegistryReply, host: &Host, origin: &UrlOrigin) -> Result<T
             let message = format!("{server} redirects to {to}; token requests follow no redirects");
             return Err(ResolveError::refused(message));
         }
-        403 => TokenAnswer::Refused(error(FailureKind::Unauthorized)),
+        403 => TokenAnswer::Forbidden(error(FailureKind::Unauthorized)),
         _ => TokenAnswer::Refused(error(FailureKind::Network)),
     })
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use reqwest::StatusCode;
 use reqwest::header::HeaderMap;
 
+use super::error::error_reason;
 use super::{FailureKind, Host, ResolveError};
 use crate::http::{
     AttemptOutcome, BreakerCause, CircuitOpen, ErrorScope, HttpClient, HttpError, LargeBodyPermit, RequestFailure,
@@ -40,11 +41,13 @@ pub(super) struct RegistryTransport {
     counts: Mutex<RequestCounts>,
 }
 
-/// A response with its body, which is read only for status 200.
+/// A response with its body, which is kept only for status 200.
 pub(super) struct RegistryReply {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
     pub(super) body: Vec<u8>,
+    /// The message in the body of an error, escaped and cut.
+    pub(super) reason: Option<String>,
     /// True if another origin than the registry's sent it.
     pub(super) is_foreign: bool,
     /// Held as long as a large body.
@@ -214,7 +217,7 @@ impl RegistryTransport {
             return AttemptOutcome::Done(reply);
         }
         let after = retry_after(&reply.headers);
-        let error = status_error(host, reply.status, after, number);
+        let error = status_error(host, &reply, after, number);
         let is_overload = is_ours && is_overload(reply.status);
         let is_shed = is_overload && limiter.record_overload(scope, started, sent, now) && number <= POSTPONED_MAX;
         match after {
@@ -283,19 +286,20 @@ impl RegistryTransport {
     ) -> Result<RegistryReply, HttpError> {
         let status = response.status();
         let headers = std::mem::take(response.headers_mut());
-        let (body, permit) = if status == StatusCode::OK {
-            self.http.read_body(&mut response, origin, max).await?
+        let (body, reason, permit) = if status == StatusCode::OK {
+            let (body, permit) = self.http.read_body(&mut response, origin, max).await?;
+            (body, None, permit)
         } else {
-            self.http.drain(&mut response).await;
-            (Vec::new(), None)
+            (Vec::new(), error_reason(&self.http.drain(&mut response).await), None)
         };
-        Ok(RegistryReply { status, headers, body, is_foreign: false, _permit: permit })
+        Ok(RegistryReply { status, headers, body, reason, is_foreign: false, _permit: permit })
     }
 }
 
 /// Creates the error of a retryable status.
-fn status_error(host: &Host, status: StatusCode, after: Option<Duration>, attempt: usize) -> ResolveError {
-    let code = status.as_u16();
+fn status_error(host: &Host, reply: &RegistryReply, after: Option<Duration>, attempt: usize) -> ResolveError {
+    let code = reply.status.as_u16();
+    let reason = reply.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
     let is_limited = code == 429 || (code == 503 && after.is_some());
     let kind = if is_limited { FailureKind::RateLimited } else { FailureKind::Network };
     let attempts = if attempt == 1 { String::new() } else { format!(" ({attempt} attempts)") };
@@ -304,6 +308,6 @@ fn status_error(host: &Host, status: StatusCode, after: Option<Duration>, attemp
     ResolveError {
         help,
         retry_after: after,
-        ..ResolveError::new(kind, format!("`{}` returned {code}{attempts}", host.name))
+        ..ResolveError::new(kind, format!("`{}` returned {code}{attempts}{reason}", host.name))
     }
 }

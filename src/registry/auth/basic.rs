@@ -67,6 +67,9 @@ pub(super) async fn after_rejection(slot: &AuthSlot, rejection: Rejection, now: 
     drop(ticket.exclusive.take());
     match slot.advance(&ticket, now).await {
         true => AuthStep::Retry,
-        false => AuthStep::Denied("rejected the credentials".to_owned()),
+        false => {
+            let source = slot.guard.source(ticket.candidate).map(str::to_owned);
+            AuthStep::Denied { event: "returned 401".to_owned(), source }
+        }
     }
 }

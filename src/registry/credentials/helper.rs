@@ -1,7 +1,7 @@
 //! Credential helpers: runs `docker-credential-… get`.
 //!
 //! The program gets its own process group, so that a timeout ends all its processes, and our environment without what is
-//! meant for pinstream. Its output is never shown.
+//! meant for pinstream. Its output is shown only if it reports an error, which is then the message.
 //! Source: docker-credential-helpers, "Development".
 
 #![allow(clippy::disallowed_methods, reason = "this is the file the rule names")]
@@ -16,6 +16,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::Command;
 
 use super::credential::Credential;
+use crate::http::quotable;
 use crate::system::environment;
 
 /// Bytes of output that are read.
@@ -24,12 +25,12 @@ const OUTPUT_MAX: u64 = 64 << 10;
 const NOT_FOUND: &str = "credentials not found in native keychain";
 
 /// Failure of a helper.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum HelperError {
     /// The program cannot be run.
     Missing,
-    /// The program returned an error.
-    Failed,
+    /// The program returned an error, with this message: one line, escaped and cut.
+    Failed(String),
     /// The output is not valid.
     Unreadable,
     Timeout,
@@ -67,8 +68,10 @@ pub(super) async fn get(helper: &str, key: &str, timeout: Duration) -> Result<Op
     let result = tokio::time::timeout(timeout, run(helper, key)).await;
     let (is_success, output) = result.map_err(|_| HelperError::Timeout)?.map_err(|_| HelperError::Missing)?;
     if !is_success {
-        let is_not_found = String::from_utf8_lossy(&output).trim() == NOT_FOUND;
-        return if is_not_found { Ok(None) } else { Err(HelperError::Failed) };
+        // Helpers write errors to their standard output.
+        let output = String::from_utf8_lossy(&output);
+        let message = quotable(output.trim().lines().next().unwrap_or_default());
+        return if output.trim() == NOT_FOUND { Ok(None) } else { Err(HelperError::Failed(message)) };
     }
     let HelperOutput { username, secret } = serde_json::from_slice(&output).map_err(|_| HelperError::Unreadable)?;
     Ok(Credential::login(&username, &secret))

@@ -18,6 +18,9 @@ use crate::signature::{PAYLOAD, PayloadAnnotations};
 /// tens of thousands, and many manifests are in memory at once.
 pub(super) const DESCRIPTORS_MAX: usize = 1024;
 
+/// Prefix of annotations and labels that describe an image (OCI Image Specification 1.1, "Pre-Defined Annotation Keys").
+pub const IMAGE_ANNOTATIONS: &str = "org.opencontainers.image.";
+
 /// The four media types that are requested and pinned.
 pub const MEDIA_TYPES: [&str; 4] = [
     oci::OCI_IMAGE_INDEX_MEDIA_TYPE,
@@ -25,6 +28,9 @@ pub const MEDIA_TYPES: [&str; 4] = [
     oci::OCI_IMAGE_MEDIA_TYPE,
     oci::IMAGE_MANIFEST_MEDIA_TYPE,
 ];
+
+/// The media type of manifests of Docker's schema 1, which are not supported.
+const SCHEMA_1: &str = "application/vnd.docker.distribution.manifest.v1+json";
 
 /// Reference to content by digest (OCI Image Specification 1.1, "Content Descriptors").
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,12 +49,20 @@ pub struct Descriptor {
     pub artifact_type: Option<String>,
     /// Signature in the annotations, if the content is a signed payload.
     pub signature: Option<Box<PayloadAnnotations>>,
+    /// The annotations that describe an image, such as those that BuildKit writes into indexes.
+    pub annotations: BTreeMap<String, String>,
 }
 
 impl Descriptor {
     /// Creates a descriptor with the required fields only.
     pub fn of(media_type: String, digest: Digest, size: u64) -> Self {
-        Self { media_type, digest, size, platform: None, attestation: false, artifact_type: None, signature: None }
+        let (platform, attestation, artifact_type, signature, annotations) = Default::default();
+        Self { media_type, digest, size, platform, attestation, artifact_type, signature, annotations }
+    }
+
+    /// Returns true if the content is an index.
+    pub fn is_index(&self) -> bool {
+        is_index(&self.media_type)
     }
 }
 
@@ -95,6 +109,27 @@ pub(in crate::registry) fn essence(content_type: Option<&str>) -> &str {
     content_type.unwrap_or_default().split(';').next().unwrap_or_default().trim()
 }
 
+/// Returns true if `media_type` is one that servers send for any JSON or any bytes.
+pub(in crate::registry) fn is_generic(media_type: &str) -> bool {
+    matches!(media_type, "" | "application/json" | "application/octet-stream" | "binary/octet-stream" | "text/plain")
+}
+
+/// Returns the media type of a manifest: that of its `Content-Type` or, if that is generic, the one that `body` names.
+///
+/// # Errors
+/// [`FailureKind::Unsupported`] if it is not one of [`MEDIA_TYPES`].
+pub(in crate::registry) fn media_type<'a>(content_type: Option<&'a str>, body: &[u8]) -> Result<&'a str, ResolveError> {
+    let header = essence(content_type);
+    let body = if is_generic(header) { json::parse(body).ok() } else { None };
+    let own = body.as_ref().and_then(|body| JsonObject(body).get("mediaType")?.as_str());
+    if let Some(own) = MEDIA_TYPES.into_iter().find(|known| Some(*known) == own) {
+        return Ok(own);
+    }
+    let is_schema_1 = body.is_some_and(|body| body.get("schemaVersion").and_then(Value::as_u64) == Some(1));
+    check_media_type(if is_schema_1 { SCHEMA_1 } else { header })?;
+    Ok(header)
+}
+
 /// Checks that `media_type` is one of [`MEDIA_TYPES`].
 ///
 /// # Errors
@@ -104,12 +139,10 @@ pub(in crate::registry) fn check_media_type(media_type: &str) -> Result<(), Reso
         return Ok(());
     }
     let message = match media_type {
-        "application/vnd.docker.distribution.manifest.v1+json"
-        | "application/vnd.docker.distribution.manifest.v1+prettyjws"
-        | "application/json" => {
+        SCHEMA_1 | "application/vnd.docker.distribution.manifest.v1+prettyjws" => {
             "schema 1 manifests are not supported: their digest does not match their bytes".to_owned()
         }
-        "" => "the registry returned a manifest without a media type".to_owned(),
+        generic if is_generic(generic) => "the registry returned a manifest without a media type".to_owned(),
         other => format!("unsupported media type `{}`", quotable(other)),
     };
     Err(ResolveError::new(FailureKind::Unsupported, message))
@@ -150,7 +183,6 @@ pub(super) fn parse(
     if has("manifests") && (has("layers") || has("config")) {
         return Err(ManifestError::Mixed);
     }
-    let is_index = matches!(media_type, oci::OCI_IMAGE_INDEX_MEDIA_TYPE | oci::IMAGE_MANIFEST_LIST_MEDIA_TYPE);
     let list = |key: &'static str| {
         let objects = object.objects(key)?.ok_or(ManifestError::Missing(key))?;
         if objects.len() > DESCRIPTORS_MAX {
@@ -158,7 +190,7 @@ pub(super) fn parse(
         }
         objects.into_iter().map(descriptor).collect()
     };
-    let content = if is_index {
+    let content = if is_index(media_type) {
         ManifestContent::Index { children: list("manifests")? }
     } else {
         let config = object.object("config")?.ok_or(ManifestError::Missing("config"))?;
@@ -167,13 +199,17 @@ pub(super) fn parse(
     Ok((content, object.texts("annotations")?))
 }
 
+fn is_index(media_type: &str) -> bool {
+    matches!(media_type, oci::OCI_IMAGE_INDEX_MEDIA_TYPE | oci::IMAGE_MANIFEST_LIST_MEDIA_TYPE)
+}
+
 fn descriptor(object: JsonObject<'_>) -> Result<Descriptor, ManifestError> {
     object.check_spelling("mediaType digest size platform annotations urls data artifactType")?;
     let media_type = object.text("mediaType")?.ok_or(ManifestError::Descriptor("mediaType"))?.to_owned();
     let digest = object.text("digest")?.and_then(|digest| digest.parse().ok());
     let digest = digest.ok_or(ManifestError::Descriptor("digest"))?;
     let size = object.get("size").and_then(Value::as_u64).ok_or(ManifestError::Descriptor("size"))?;
-    let annotations = object.texts("annotations")?;
+    let mut annotations = object.texts("annotations")?;
     let mut attestation =
         annotations.get("vnd.docker.reference.type").is_some_and(|kind| kind == "attestation-manifest");
     let signature = (media_type == PAYLOAD).then(|| PayloadAnnotations::of(&annotations)).flatten().map(Box::new);
@@ -189,7 +225,9 @@ fn descriptor(object: JsonObject<'_>) -> Result<Descriptor, ManifestError> {
             platform = Some(found.ok_or(ManifestError::Descriptor("platform"))?);
         }
     }
-    Ok(Descriptor { platform, attestation, artifact_type, signature, ..Descriptor::of(media_type, digest, size) })
+    annotations.retain(|key, _| key.starts_with(IMAGE_ANNOTATIONS));
+    let own = Descriptor::of(media_type, digest, size);
+    Ok(Descriptor { platform, attestation, artifact_type, signature, annotations, ..own })
 }
 
 /// Creates a platform from its parts; none if they are invalid.

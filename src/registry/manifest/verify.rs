@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::parse::{Descriptor, ManifestContent, check_media_type, essence, parse};
+use super::parse::{Descriptor, ManifestContent, media_type, parse};
 use crate::model::image::{Digest, Repository};
 use crate::registry::ResolveError;
 use crate::text::escape;
@@ -47,8 +47,7 @@ impl VerifiedManifest {
         if !digest.matches(bytes) {
             return Err(ResolveError::integrity(format!("manifest does not match its digest `{digest}`")));
         }
-        let media_type = essence(content_type);
-        check_media_type(media_type)?;
+        let media_type = media_type(content_type, bytes)?;
         let (content, annotations) = parse(media_type, bytes).map_err(|error| {
             let message = format!("invalid manifest {}: {}", digest.short(), escape::terminal(&error.to_string()));
             ResolveError::integrity(message)

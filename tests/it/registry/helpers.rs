@@ -16,6 +16,7 @@ use super::{failure, image, plain, run};
 use crate::support::lane::slow;
 use crate::support::registry::FakeRegistry;
 use crate::support::registry::fake::{Access, TokenRules};
+use crate::support::sandbox::Sandbox;
 
 /// Runs one ignored test of this module in its own process with `script` as a credential helper. Both use the directory
 /// `$HELPER_FOLDER`.
@@ -86,8 +87,45 @@ fn child_of_an_empty_helper() {
 }
 
 #[test]
-fn a_failing_helper_is_named_without_its_output() {
-    with_helper("cat >/dev/null; echo canary; echo canary >&2; exit 3", "child_of_a_failing_helper");
+fn a_failing_helper_is_named_without_its_error_output() {
+    with_helper("cat >/dev/null; echo canary >&2; exit 3", "child_of_a_failing_helper");
+}
+
+#[test]
+fn r08_a_failing_helper_of_a_registry_fails_its_tags_with_its_message() {
+    with_helper("cat >/dev/null; echo the vault is sealed; exit 1", "child_of_a_helper_with_a_message");
+}
+
+#[test]
+#[ignore = "runs in its own process, with a helper"]
+fn child_of_a_helper_with_a_message() {
+    let fake = protected(Access::Token(TokenRules::default()));
+    let (kind, text) = failure(helped(&fake), &image(&format!("{}/acme/web:t", fake.host())));
+    assert_eq!(kind, FailureKind::Unauthorized);
+    assert!(text.contains("`docker-credential-test` failed: the vault is sealed"), "{text}");
+}
+
+#[test]
+fn r08_public_images_are_resolved_although_the_store_fails_which_is_one_warning() {
+    let script = "cat >/dev/null; echo the vault is sealed; exit 1";
+    with_helper(script, "child_of_a_failing_store");
+}
+
+#[test]
+#[ignore = "runs in its own process, with a helper"]
+fn child_of_a_failing_store() {
+    let (fakes, sandbox) = ([(); 2].map(|()| protected(Access::Token(TokenRules::default()))), Sandbox::new());
+    sandbox.write("../home/.docker/config.json", "{\"credsStore\": \"test\"}");
+    let hosts = fakes.iter().map(|fake| format!("[registry.\"{}\"]\nplain-http = true\n", fake.host()));
+    sandbox.write("pinstream.toml", &hosts.collect::<String>());
+    let tags = fakes.iter().enumerate().map(|(at, fake)| format!("t{at} = \"{}/acme/web:t\"\n", fake.host()));
+    sandbox.write("streams/s.toml", &format!("[tags]\n{}", tags.collect::<String>()));
+    let mut command = sandbox.pinstream(&["update"]);
+    command.env("PATH", std::env::var_os("PATH").unwrap());
+    let ran = sandbox.finish(command);
+    assert_eq!(ran.code, Some(0), "{}{}", ran.stdout, ran.stderr);
+    let warning = "`docker-credential-test` failed: the vault is sealed; requests continue without it";
+    assert_eq!(ran.stderr.matches(warning).count(), 1, "{}", ran.stderr);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use pinstream::model::image::Digest;
 use pinstream::registry::manifest::Descriptor;
 use pinstream::registry::{FailureKind, Registry};
 
-use super::{image, import, plain, run};
+use super::{failure, image, import, plain, run};
 use crate::support::lane::slow;
 use crate::support::registry::http::{Answer, Body, Request};
 use crate::support::registry::{FakeRegistry, Image};
@@ -175,4 +175,75 @@ fn a_blob_must_match_its_descriptor() {
     let other = vec![b'x'; usize::try_from(size).unwrap()];
     fake.lie(move |_| Some(Answer::new(200).body(other.clone())));
     assert_eq!(ask(size, &blob.digest), Err(FailureKind::Integrity));
+}
+
+#[test]
+fn r03_an_unusable_head_is_decided_by_one_get_and_remembered() {
+    let head = |request: &Request| request.method == "HEAD";
+    for (status, content_type) in
+        [(405, ""), (501, ""), (412, ""), (403, ""), (404, ""), (200, "application/json"), (200, "text/plain")]
+    {
+        let fake = FakeRegistry::start();
+        let digest = fake.push("a", "t", &Image::new(1));
+        fake.push("a", "u", &Image::new(1));
+        let hint = digest.to_string();
+        fake.lie(move |request| {
+            let answer =
+                || Answer::new(status).header("content-type", content_type).header("docker-content-digest", &*hint);
+            head(request).then(answer)
+        });
+        let registry = Registry::new(plain(&[fake.host()])).unwrap();
+        for tag in ["t", "u"] {
+            let found = run(registry.digest(&image(&format!("{}/a:{tag}", fake.host()))));
+            assert_eq!(found.as_ref(), Ok(&digest), "{status} {content_type}");
+        }
+        assert_eq!((fake.counts().head, fake.counts().get), (1, 2), "{status} {content_type}");
+    }
+}
+
+#[test]
+fn r03_a_generic_header_is_fine_if_the_body_names_its_media_type() {
+    let generic = |request: &Request, bytes: &[u8]| {
+        let answer = Answer::new(200).header("content-type", "application/json; charset=utf-8");
+        Some(answer.body(if request.method == "HEAD" { Vec::new() } else { bytes.to_vec() }))
+    };
+    let own = Image::new(1).build().top.bytes;
+    check(move |request| generic(request, &own), Ok(()));
+    // Neither header nor body says what it is; an error about schema 1 names it.
+    let fake = FakeRegistry::start();
+    for (body, expected) in [
+        (&br#"{"schemaVersion": 2, "config": {}, "layers": []}"#[..], "without a media type"),
+        (br#"{"schemaVersion": 1, "fsLayers": []}"#, "schema 1"),
+    ] {
+        fake.lie(move |request| generic(request, body));
+        let registry = Registry::new(plain(&[fake.host()])).unwrap();
+        let error = run(import(&registry, &image(&format!("{}/a:t", fake.host())))).unwrap_err();
+        assert_eq!(error.kind, FailureKind::Unsupported);
+        assert!(error.message.contains(expected), "{error}");
+    }
+}
+
+#[test]
+fn r04_the_message_of_the_registry_is_shown_with_a_hint_that_matches_the_status() {
+    let body = serde_json::json!({"errors": [{"code": "PRECONDITION", "message": "not \u{1b}[31m scanned\nyet"}]});
+    for (status, help) in [(412, "one of its rules blocks the image"), (403, "docker login"), (404, "")] {
+        let (fake, body) = (FakeRegistry::start(), body.to_string());
+        fake.lie(move |_| Some(Answer::new(status).header("content-type", "application/json").body(body.clone())));
+        let (_, text) = failure(plain(&[fake.host()]), &image(&format!("{}/a:t", fake.host())));
+        assert!(text.contains(&format!("returned {status}: not \\u{{1b}}[31m scanned")), "{text}");
+        assert!(text.contains(help) && text.lines().count() == 1, "{text}");
+    }
+}
+
+#[test]
+fn r17_an_encoded_body_is_refused_with_the_name_of_its_encoding() {
+    let fake = FakeRegistry::start();
+    fake.push("a", "t", &Image::new(1));
+    fake.lie(|request| {
+        let encoded = || Answer::new(200).header("content-type", OCI).header("content-encoding", "gzip").body("x");
+        (request.method == "GET").then(encoded)
+    });
+    let (kind, text) = failure(plain(&[fake.host()]), &image(&format!("{}/a:t", fake.host())));
+    assert_eq!(kind, FailureKind::Integrity);
+    assert!(text.contains("encoded as `gzip`") && text.contains("a proxy"), "{text}");
 }

@@ -3,7 +3,7 @@
 use futures_util::future::join_all;
 use pinstream::registry::{FailureKind, Registry};
 
-use super::{image, passwords, plain, repository, run};
+use super::{failure, image, passwords, plain, repository, run};
 use crate::support::registry::fake::{Access, TokenRules};
 use crate::support::registry::http::Answer;
 use crate::support::registry::{FakeRegistry, Image};
@@ -92,4 +92,40 @@ fn a_password_valid_for_some_repositories_is_not_rejected_for_the_others() {
         // The first repository proves the password.
         assert_eq!(import(&fake, &[(&fake.host(), "user", "right")], false), 90, "{is_basic}");
     }
+}
+
+#[test]
+fn r13_a_rejected_login_is_named_with_its_file_and_a_hint_for_public_images() {
+    for status in [401, 403] {
+        let fake = FakeRegistry::start();
+        fake.push("a", "t", &Image::new(1));
+        fake.require(access(false));
+        fake.lie(move |request| {
+            let is_stale = request.path() == "/token" && request.header("authorization").is_some();
+            is_stale.then(|| Answer::new(status))
+        });
+        let mut setup = plain(&[fake.host()]);
+        setup.credentials = passwords(&[(&fake.host(), "user", "old")]);
+        let (kind, text) = failure(setup, &image(&format!("{}/a:t", fake.host())));
+        assert_eq!(kind, FailureKind::Unauthorized);
+        assert!(text.contains("the login from `DOCKER_AUTH_CONFIG` was rejected"), "{text}");
+        assert!(text.contains(&format!("if the image is public, run `docker logout {}`", fake.host())), "{text}");
+    }
+}
+
+#[test]
+fn r14_insufficient_scope_without_a_login_means_that_the_repository_is_private_or_missing() {
+    let fake = FakeRegistry::start();
+    fake.require(Access::Token(TokenRules::default()));
+    let base = fake.base();
+    fake.lie(move |request| {
+        let challenge = format!(
+            "Bearer realm=\"{base}/token\",service=\"fake\",scope=\"repository:a:pull\",error=\"insufficient_scope\""
+        );
+        (request.path() != "/token").then(|| Answer::new(401).header("www-authenticate", challenge))
+    });
+    let (kind, text) = failure(plain(&[fake.host()]), &image(&format!("{}/a:t", fake.host())));
+    assert_eq!(kind, FailureKind::Unauthorized);
+    assert!(text.contains("no such repository, or it is private"), "{text}");
+    assert!(text.contains(&format!("if it is private, run `docker login {}`", fake.host())), "{text}");
 }

@@ -5,6 +5,7 @@ use std::process::Command;
 use futures_util::future::join_all;
 use pinstream::model::image::Digest;
 use pinstream::model::settings::RegistrySettings;
+use pinstream::model::stream::select::{Order, Select};
 use pinstream::registry::Registry;
 
 use super::{plain, repository, run};
@@ -14,6 +15,7 @@ use crate::support::registry::http::Answer;
 
 const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 const MANIFESTS: usize = 64;
+const TAGS: usize = 90_000;
 
 /// Creates a distinct index of almost 4 MiB.
 fn large(number: usize) -> Vec<u8> {
@@ -38,14 +40,43 @@ fn t14_sixty_four_manifests_of_4_mib_take_less_than_64_mib() {
         let (_, number) = numbers.iter().find(|(digest, _)| request.path().ends_with(digest.as_str()))?;
         Some(Answer::new(200).header("content-type", INDEX).body(large(*number)))
     });
+    in_child(&fake, "child_that_imports");
+    assert_eq!(fake.counts().get, MANIFESTS);
+}
+
+/// Runs one ignored test of this module in its own process, with the address of a fake registry.
+fn in_child(fake: &FakeRegistry, test: &str) {
     let ended = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "registry::memory::child_that_imports", "--ignored"])
+        .args(["--exact", &format!("registry::memory::{test}"), "--ignored"])
         .env("FAKE_REGISTRY", fake.host())
         .output()
         .unwrap();
     let text = String::from_utf8_lossy(&ended.stdout);
     assert!(ended.status.success() && text.contains("1 passed"), "{text}");
-    assert_eq!(fake.counts().get, MANIFESTS);
+}
+
+#[test]
+fn r05_ninety_thousand_tags_take_the_fewest_requests_and_less_than_48_mib() {
+    slow!();
+    for page in [100, 1000] {
+        let fake = FakeRegistry::start();
+        fake.list_many(TAGS, page);
+        in_child(&fake, "child_that_lists");
+        let (requests, fewest) = (fake.counts().get, TAGS / page);
+        assert!(requests * 10 <= fewest * 11, "{requests} requests for {fewest} pages of {page}");
+    }
+}
+
+#[test]
+#[ignore = "runs in a process of its own"]
+fn child_that_lists() {
+    let host = std::env::var("FAKE_REGISTRY").unwrap();
+    let registry = Registry::new(plain(std::slice::from_ref(&host))).unwrap();
+    let tags = run(registry.tags(&repository(&format!("{host}/a")))).unwrap();
+    let select = Select { pattern: None, order: Order::Semver(None) };
+    let highest = select.choose(&tags).unwrap().tag;
+    assert_eq!((tags.len(), highest.as_str()), (TAGS, format!("1.0.{}", TAGS - 1).as_str()));
+    assert!(peak() < 48 << 10, "{} KiB", peak());
 }
 
 #[test]

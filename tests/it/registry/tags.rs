@@ -46,14 +46,63 @@ fn t14_endless_pages() {
     let fake = FakeRegistry::start();
     paged(&fake, usize::MAX, |page| format!("</v2/a/tags/list?page={page}>; rel=\"next\""));
     assert_eq!(ask(&fake), Err(FailureKind::Integrity));
-    assert_eq!(fake.counts().get, 100);
+    assert_eq!(fake.counts().get, 124);
     let fake = FakeRegistry::start();
     paged(&fake, usize::MAX, |page| format!("</v2/a/tags/list?page={}>; rel=\"next\"", page % 3));
     assert_eq!(ask(&fake), Err(FailureKind::Integrity));
     assert!(fake.counts().get <= 4, "{:?}", fake.counts());
     let fake = FakeRegistry::start();
     fake.lie(|_| Some(Answer::new(200).sent(Body::Endless)));
-    assert_eq!(ask(&fake), Err(FailureKind::Integrity));
+    assert_eq!(ask(&fake), Err(FailureKind::Unsupported));
+}
+
+#[test]
+fn r05_the_number_of_tags_is_limited_and_not_that_of_pages() {
+    let fake = FakeRegistry::start();
+    fake.list_many(12_000, 100);
+    assert_eq!(ask(&fake).unwrap().len(), 12_000);
+    assert_eq!(fake.counts().get, 120);
+    let fake = FakeRegistry::start();
+    fake.list_many(12_000, 1000);
+    assert_eq!(ask(&fake).unwrap().len(), 12_000);
+    // A last page of exactly the requested size may not be the last one.
+    assert_eq!(fake.counts().get, 13);
+    let fake = FakeRegistry::start();
+    fake.list_many(100_001, 1000);
+    let registry = Registry::new(plain(&[fake.host()])).unwrap();
+    let error = run(registry.tags(&repository(&format!("{}/a", fake.host())))).unwrap_err();
+    assert_eq!(error.kind, FailureKind::Unsupported);
+    assert!(error.message.contains("more than 100000 tags") && error.help.is_some(), "{error}");
+}
+
+#[test]
+fn r05_a_registry_that_refuses_n_is_asked_without_it() {
+    let fake = FakeRegistry::start();
+    fake.push("a", "1", &Image::new(1));
+    fake.lie(|request| (!request.query("n").is_empty()).then(|| Answer::new(400)));
+    assert_eq!(ask(&fake).unwrap(), ["1"]);
+    assert_eq!(fake.counts().get, 2);
+}
+
+#[test]
+fn r05_a_full_page_without_a_link_is_continued_with_its_last_tag() {
+    let names = |from: usize, to: usize| {
+        let names: Vec<String> = (from..to).map(|number| format!("t{number:05}")).collect();
+        Answer::new(200).body(serde_json::json!({"tags": names}).to_string())
+    };
+    // It honours `last`.
+    let fake = FakeRegistry::start();
+    fake.lie(move |request| {
+        let last = request.query("last").first().map(|last| last[1..].parse::<usize>().unwrap() + 1);
+        Some(last.map_or_else(|| names(0, 1000), |start| names(start, 1500)))
+    });
+    assert_eq!(ask(&fake).unwrap().len(), 1500);
+    assert_eq!(fake.counts().get, 2);
+    // It ignores `last`, so only a list without `n` is certainly complete.
+    let fake = FakeRegistry::start();
+    fake.lie(move |request| Some(names(0, if request.query("n").is_empty() { 1500 } else { 1000 })));
+    assert_eq!(ask(&fake).unwrap().len(), 1500);
+    assert_eq!(fake.counts().get, 3);
 }
 
 #[test]

@@ -66,6 +66,18 @@ impl DockerRegistry {
         Self::run(folder, "", None, Box::new(|_| None), None)
     }
 
+    /// Starts a pull-through cache of `upstream`, `host:port` without TLS.
+    pub(crate) fn start_cache(upstream: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        Self::run(folder, &format!("proxy:\n  remoteurl: http://{upstream}\n"), None, Box::new(|_| None), None)
+    }
+
+    /// Removes a tag from the storage, as if it had never been pulled through.
+    pub(crate) fn forget(&self, repository: &str, tag: &str) {
+        let tags = format!("storage/docker/registry/v2/repositories/{repository}/_manifests/tags");
+        std::fs::remove_dir_all(self.folder.path().join(tags).join(tag)).unwrap();
+    }
+
     /// Starts a registry over TLS that only [`USER`] may use.
     pub(crate) fn start_htpasswd() -> Self {
         let folder = tempfile::tempdir().unwrap();

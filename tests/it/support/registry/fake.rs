@@ -183,6 +183,23 @@ impl FakeRegistry {
         lock(&self.state).lies.insert(0, Box::new(lie));
     }
 
+    /// Lists `count` tags for every repository, at most `page` per page, with links; `n` is honoured up to `page`.
+    pub(crate) fn list_many(&self, count: usize, page: usize) {
+        self.lie(move |request| {
+            if !request.path().ends_with("/tags/list") {
+                return None;
+            }
+            let first = |key: &str| request.query(key).into_iter().next();
+            let size = first("n").map_or(page, |n| n.parse::<usize>().unwrap().min(page));
+            let start = first("last").map_or(0, |last| last.rsplit('.').next().unwrap().parse::<usize>().unwrap() + 1);
+            let end = count.min(start + size);
+            let names: Vec<String> = (start..end).map(|number| format!("1.0.{number}")).collect();
+            let answer = Answer::new(200).body(serde_json::json!({"name": "a", "tags": names}).to_string());
+            let link = || format!("<{}?n={size}&last=1.0.{}>; rel=\"next\"", request.path(), end - 1);
+            Some(if end < count { answer.header("link", link()) } else { answer })
+        });
+    }
+
     /// Removes all lies.
     pub(crate) fn clear_lies(&self) {
         lock(&self.state).lies.clear();
