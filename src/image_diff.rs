@@ -17,7 +17,8 @@ use jiff::Timestamp;
 
 use crate::model::image::class::{ChangeClass, VersionLevel};
 use crate::model::image::facts::{BaseImage, ImageFacts};
-use crate::model::image::{Platform, TagId};
+use crate::model::image::version::TagVersion;
+use crate::model::image::{ImageRef, Platform, TagId};
 use crate::model::lock::diff::PinChange;
 pub use config::{Difference, DifferenceKind};
 pub use layers::LayerDiff;
@@ -86,12 +87,15 @@ impl Explanation {
     /// Explains `change`, as far as the two images could be read.
     pub fn of<E: Display>(change: &PinChange, old: Result<&ImageFacts, E>, new: Result<&ImageFacts, E>) -> Self {
         let (old, new, unknown) = match (old, new) {
-            (Ok(old), Ok(new)) => return Self::between(old, new),
+            (Ok(old), Ok(new)) => return Self::between(old, new, tag_versions(change).as_ref()),
             (Err(error), new) => (None, new.ok(), format!("the previous image cannot be read: {error}")),
             (old, Err(error)) => (old.ok(), None, format!("the new image cannot be read: {error}")),
         };
         let [before, after] = [change.before(), change.after()].map(|side| side?.version.as_deref());
-        let level = before.zip(after).and_then(|(old, new)| VersionLevel::between(old, new));
+        let level = match tag_versions(change) {
+            Some((old, new)) => VersionLevel::of(&old, &new),
+            None => before.zip(after).and_then(|(old, new)| VersionLevel::between(old, new)),
+        };
         Self {
             class: level.map(ChangeClass::Version),
             unknown: Some(unknown),
@@ -101,11 +105,11 @@ impl Explanation {
         }
     }
 
-    fn between(old: &ImageFacts, new: &ImageFacts) -> Self {
+    fn between(old: &ImageFacts, new: &ImageFacts, tags: Option<&(TagVersion, TagVersion)>) -> Self {
         let declared = |base: &BaseImage| Some(base.clone()).filter(|base| *base != BaseImage::default());
         let base = OldNew { old: declared(&old.origin.base), new: declared(&new.origin.base) };
         Self {
-            class: Some(ChangeClass::between(old, new)),
+            class: Some(ChangeClass::between(old, new, tags)),
             unknown: None,
             compare: link::compare(&old.origin, &new.origin),
             created: OldNew { old: old.created, new: new.created },
@@ -125,6 +129,13 @@ impl Explanation {
         let removed = self.removed_platforms.iter().map(|platform| format!("no longer runs on {platform}"));
         root.into_iter().chain(removed).collect()
     }
+}
+
+/// Returns the versions of the old and the new tag, if the change leads to another tag and both say more than one number:
+/// a single one may be a date or a counter.
+fn tag_versions(change: &PinChange) -> Option<(TagVersion, TagVersion)> {
+    let version = |image: &ImageRef| TagVersion::read(image.tag()?.as_str()).filter(|version| version.parts > 1);
+    version(change.previous_image.as_ref()?).zip(version(&change.image))
 }
 
 #[cfg(test)]

@@ -87,7 +87,7 @@ fn summarize(explanation: &Explanation) -> String {
 
 #[test]
 fn all_differences_are_listed_the_most_significant_first() {
-    insta::assert_snapshot!(summarize(&Explanation::between(&old(), &new())), @r"
+    insta::assert_snapshot!(summarize(&Explanation::between(&old(), &new(), None)), @r"
     ! now runs as root
     ! no longer runs on linux/arm64
     minor; built 2026-10-13, 12 days later; 3.0 MB → 4.0 MB; 1 of 3 layers kept, 3 new
@@ -108,8 +108,8 @@ fn all_differences_are_listed_the_most_significant_first() {
 fn equal_parts_are_not_listed() {
     let mut new = old();
     new.manifests = BTreeSet::from([layer('n').digest]);
-    insta::assert_snapshot!(summarize(&Explanation::between(&old(), &new)), @r"config; built 2026-10-01, at the same time; 3.0 MB; same layers");
-    assert_eq!(Explanation::between(&old(), &new).warnings(), Vec::<String>::new());
+    insta::assert_snapshot!(summarize(&Explanation::between(&old(), &new, None)), @r"config; built 2026-10-01, at the same time; 3.0 MB; same layers");
+    assert_eq!(Explanation::between(&old(), &new, None).warnings(), Vec::<String>::new());
 }
 
 #[test]
@@ -123,7 +123,7 @@ fn an_unreadable_image_is_explained_as_far_as_possible() {
     ");
     let explained = Explanation::of(&moved([None, Some("1")]), Err("a".to_owned()), Err("b\u{1b}".to_owned()));
     assert_eq!(summarize(&explained), "the previous image cannot be read: a");
-    assert_eq!(Explanation::of::<String>(&one, Ok(&old()), Ok(&new)), Explanation::between(&old(), &new));
+    assert_eq!(Explanation::of::<String>(&one, Ok(&old()), Ok(&new)), Explanation::between(&old(), &new, None));
 }
 
 #[test]
@@ -131,13 +131,13 @@ fn many_differences_are_counted() {
     let mut new = old();
     let more = (0..40).map(|number| (format!("V{number:02}"), "x".to_owned()));
     new.runtime.as_mut().unwrap().environment.extend(more);
-    let lines = summary::lines(&Explanation::between(&old(), &new));
+    let lines = summary::lines(&Explanation::between(&old(), &new, None));
     assert_eq!(lines.last().unwrap(), "and 28 more differences");
 }
 
 #[test]
 fn an_image_whose_configuration_is_not_known_differs_in_nothing_there() {
     let new = ImageFacts { runtime: None, labels: BTreeMap::new(), ..new() };
-    let explained = Explanation::between(&old(), &new);
+    let explained = Explanation::between(&old(), &new, None);
     assert_eq!((explained.differences.as_slice(), explained.becomes_root), (&[][..], false));
 }

@@ -29,6 +29,8 @@ pub struct Observation<'a> {
     pub served: &'a Digest,
     /// The class of the change, if known.
     pub class: Option<ChangeClass>,
+    /// True if the rule of the tag selects a lower tag of its repository than the pinned one.
+    pub is_lower: bool,
 }
 
 impl AdoptionPolicy<'_> {
@@ -68,6 +70,7 @@ impl AdoptionPolicy<'_> {
             class: observation.class,
             since: self.memory.seen_since(id, observation.served),
             is_reverted: self.memory.is_reverted(id, observation.digest),
+            is_lower: observation.is_lower,
         };
         rules.evaluate(&old.previous, &candidate, self.now)
     }
@@ -77,10 +80,9 @@ impl AdoptionPolicy<'_> {
         tag.adoption.as_ref().is_some_and(|rules| rules.needs_class())
     }
 
-    /// Returns true if a change of `tag` from `old` to `digest` is a rollback to warn about.
-    pub fn warns_of_rollback(tag: &Tag, old: &Pin, digest: &Digest) -> bool {
-        let warns = tag.adoption.as_ref().is_some_and(|rules| rules.on_rollback == OnRollback::Warn);
-        warns && old.previous.contains(digest)
+    /// Returns true if rollbacks of `tag` are adopted with a warning.
+    pub fn warns_of_rollback(tag: &Tag) -> bool {
+        tag.adoption.as_ref().is_some_and(|rules| rules.on_rollback == OnRollback::Warn)
     }
 }
 

@@ -54,6 +54,8 @@ pub struct Facts {
     pub failing: FailingTags,
     /// Every tag that is resolved, or follows one that is.
     pub selected: BTreeSet<TagId>,
+    /// Notes about the selection of tags.
+    pub notes: Vec<String>,
     /// Discoveries that `limit` truncated.
     pub truncated: Vec<TruncatedDiscovery>,
     /// Results of resolving, including those that are still valid from the previous attempt.

@@ -61,7 +61,8 @@ pub async fn gather<W: World>(
     let Prerequisites { repositories, remotes } = queries::prerequisites(&snapshot.root, &filter);
     let deadline = facts.deadline.next_attempt(world, snapshot.root.settings.budget.0);
     facts.deadline = deadline;
-    facts.tag_lists = tag_lists::read(world, &repositories, std::mem::take(&mut facts.tag_lists), deadline).await;
+    let pinned = tag_lists::with_pinned(&snapshot.root, repositories.clone());
+    facts.tag_lists = tag_lists::read(world, pinned, std::mem::take(&mut facts.tag_lists), deadline).await;
     facts.unlisted = repositories.into_iter().filter(|one| !facts.tag_lists.contains_key(one)).collect();
     facts.remote_locks =
         remote_locks::read(world, &snapshot.root.settings, remotes, &facts.remote_locks, deadline).await;
@@ -72,6 +73,7 @@ pub async fn gather<W: World>(
 
     let mut plan = queries::plan(&snapshot.root, &filter, &facts.tag_lists, &facts.remote_locks);
     facts.selected = std::mem::take(&mut plan.selected);
+    facts.notes = std::mem::take(&mut plan.notes);
     plan.ties.iter().for_each(|tie| tracing::debug!("{tie}"));
     let (plan, known) = facts.skip_known(snapshot, plan);
     let policy = AdoptionPolicy { now: facts.now, memory: &facts.memory };
@@ -103,7 +105,7 @@ pub async fn gather<W: World>(
 
 /// Replaces the tags that streams discovered earlier by those of the lists; returns the lists that `limit` truncated.
 fn expand(root: &mut Root, lists: &TagLists) -> Vec<discover::TruncatedDiscovery> {
-    root.expand(|_, discovery: &Discovery| lists.get(&discovery.repository)?.as_deref().ok())
+    root.expand(|_, discovery: &Discovery| Some(lists.get(&discovery.repository)?.as_ref().ok()?.tags.as_slice()))
 }
 
 /// Adds discovered tags that exist only in open proposals, as far as their lists were not read.
@@ -128,7 +130,8 @@ pub async fn resolve_all<W: World>(
     world.prepare(&root.settings, authorities).map_err(PassError::Registries)?;
     let filter = TagFilter { resolve: Resolve::All, ..TagFilter::at(world.now()) };
     let Prerequisites { repositories, remotes } = queries::prerequisites(root, &filter);
-    let lists = tag_lists::read(world, &repositories, TagLists::new(), Deadline::NONE).await;
+    let pinned = tag_lists::with_pinned(root, repositories);
+    let lists = tag_lists::read(world, pinned, TagLists::new(), Deadline::NONE).await;
     let locks = remote_locks::read(world, &root.settings, remotes, &RemoteLocks::default(), Deadline::NONE).await;
     let plan = queries::plan(root, &filter, &lists, &locks);
     let resolver = Resolver { images: &ImageCache::default(), policy: &AdoptionPolicy::OFFLINE, trust };

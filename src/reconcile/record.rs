@@ -31,6 +31,7 @@ pub fn report(attempt: Attempt<'_>, landed: &Landed) -> Report {
     let branch = Some(snapshot.tips.branch.clone()).filter(|branch| !branch.is_empty());
     let truncated = facts.truncated.iter().map(truncation_note);
     let notes = truncated
+        .chain(facts.notes.iter().cloned())
         .chain(snapshot.branch_note(request))
         .chain(decision.notes.iter().cloned())
         .chain(proposals.notes.iter().cloned())

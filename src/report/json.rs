@@ -146,7 +146,9 @@ impl From<&TagOutcome> for OutcomeV1 {
             TagOutcome::Removed => Self::Removed,
             TagOutcome::NotDue | TagOutcome::NotSelected | TagOutcome::BackingOff => Self::Skipped,
             TagOutcome::Held(HeldUpdate { reason: kept, .. }) => match kept {
-                HoldReason::Held(_) | HoldReason::RolledBack | HoldReason::BeyondAllow(_) => Self::Held,
+                HoldReason::Held(_) | HoldReason::RolledBack | HoldReason::LowerTag | HoldReason::BeyondAllow(_) => {
+                    Self::Held
+                }
                 HoldReason::Rejected => Self::Rejected,
                 HoldReason::Reverted => Self::Reverted,
                 HoldReason::Ignored(_) => Self::Ignored,

@@ -38,7 +38,12 @@ pub enum ChangeClass {
 impl VersionLevel {
     /// Returns the distance from `old` to `new`; `None` if they are equal, or one is not a version.
     pub fn between(old: &str, new: &str) -> Option<Self> {
-        let (old, new) = (TagVersion::read(old)?.version, TagVersion::read(new)?.version);
+        Self::of(&TagVersion::read(old)?, &TagVersion::read(new)?)
+    }
+
+    /// Returns the distance from `old` to `new`; `None` if they are equal.
+    pub fn of(old: &TagVersion, new: &TagVersion) -> Option<Self> {
+        let (old, new) = (&old.version, &new.version);
         match () {
             () if old == new => None,
             () if old.major != new.major => Some(Self::Major),
@@ -58,10 +63,14 @@ impl VersionLevel {
 }
 
 impl ChangeClass {
-    /// Classifies the change from `old` to `new`.
-    pub fn between(old: &ImageFacts, new: &ImageFacts) -> Self {
-        let level =
-            old.version.as_deref().zip(new.version.as_deref()).and_then(|(old, new)| VersionLevel::between(old, new));
+    /// Classifies the change from `old` to `new`, whose `tags` have these versions. The versions that the images declare
+    /// count only without `tags`: they may be inherited from a base image.
+    pub fn between(old: &ImageFacts, new: &ImageFacts, tags: Option<&(TagVersion, TagVersion)>) -> Self {
+        let declared = || old.version.as_deref().zip(new.version.as_deref());
+        let level = match tags {
+            Some((old, new)) => VersionLevel::of(old, new),
+            None => declared().and_then(|(old, new)| VersionLevel::between(old, new)),
+        };
         match level {
             _ if old.manifests == new.manifests => Self::Attestation,
             Some(level) => Self::Version(level),
@@ -138,8 +147,8 @@ mod tests {
 
     #[track_caller]
     fn check(old: ImageFacts, new: ImageFacts, expected: &str) {
-        assert_eq!(ChangeClass::between(&old, &new).as_str(), expected);
-        assert_eq!(expected.parse::<ChangeClass>().unwrap(), ChangeClass::between(&old, &new));
+        assert_eq!(ChangeClass::between(&old, &new, None).as_str(), expected);
+        assert_eq!(expected.parse::<ChangeClass>().unwrap(), ChangeClass::between(&old, &new, None));
     }
 
     #[test]
@@ -159,6 +168,20 @@ mod tests {
         for version in ["", "main", "2026.10.x"] {
             check(facts("m", "a", "x", "1.2.3"), facts("n", "a", "y", version), "layers");
         }
+    }
+
+    #[test]
+    fn r02_versions_of_tags_count_and_not_those_that_images_inherit() {
+        let tags = |old: &str, new: &str| TagVersion::read(old).zip(TagVersion::read(new));
+        let (old, new) = (facts("a", "a", "a", "24.04"), facts("b", "a", "b", "24.04"));
+        let class = |old: &ImageFacts, new: &ImageFacts, a: &str, b: &str| {
+            ChangeClass::between(old, new, tags(a, b).as_ref()).as_str()
+        };
+        assert_eq!(class(&old, &new, "15.4.0", "16.0.0"), "major");
+        assert_eq!(class(&old, &new, "15.4.0", "15.4.1"), "patch");
+        let new = facts("b", "a", "b", "26.04");
+        assert_eq!(class(&old, &new, "15.4.0", "15.4.0"), "layers");
+        assert_eq!(class(&old, &new, "nightly", "nightly"), "major");
     }
 
     #[test]

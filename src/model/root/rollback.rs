@@ -149,7 +149,7 @@ mod tests {
                                 _ => digest(number),
                             };
                             let old = at.pins[&id].clone();
-                            let sight = Observation { digest: &found, served: &found, class: None };
+                            let sight = Observation { digest: &found, served: &found, class: None, is_lower: false };
                             if judge.hold_reason(&id, tag, Some(&old), &sight).is_none() {
                                 let next = Pin { previous: old.previous_after(&found), digest: found, follow: tag.source.followed(), ..old };
                                 at.pins.insert(id, next);

@@ -78,6 +78,8 @@ pub struct UpdateCandidate<'a> {
     pub since: Option<Timestamp>,
     /// True if a change to it was reverted.
     pub is_reverted: bool,
+    /// True if it is behind a lower tag of the repository than the pinned one.
+    pub is_lower: bool,
 }
 
 /// The reason why a tag keeps its pin although its registry serves another digest.
@@ -91,6 +93,8 @@ pub enum HoldReason {
     Reverted,
     /// The digest is an earlier one of the tag.
     RolledBack,
+    /// The highest tag of the repository is lower than the pinned one.
+    LowerTag,
     /// The class of the change is ignored.
     Ignored(ChangeClass),
     /// The version change is larger than `allow`.
@@ -126,6 +130,9 @@ impl fmt::Display for HoldReason {
                 f.write_str("reverted, or its proposal was closed on the forge; waiting for a newer digest")
             }
             Self::RolledBack => f.write_str("the registry went back to an earlier digest, and `on-rollback` is `hold`"),
+            Self::LowerTag => {
+                f.write_str("the pinned tag is gone, the highest one left is lower, and `on-rollback` is `hold`")
+            }
             Self::Ignored(class) => write!(f, "change of class `{class}`, which `ignore` lists"),
             Self::BeyondAllow(level) => write!(f, "{} version change, larger than `allow`", level.as_str()),
             Self::Soaking { since, until } => write!(f, "soaking since {since}, until {until}"),
@@ -139,6 +146,11 @@ impl AdoptionRules {
         !self.ignore.is_empty() || self.allow.is_some()
     }
 
+    /// Returns true if the verdict depends on more than whether the same manifests run.
+    pub fn needs_config(&self) -> bool {
+        self.allow.is_some() || self.ignore.iter().any(|class| *class != ChangeClass::Attestation)
+    }
+
     /// Returns the reason why a tag with the earlier digests `previous` does not adopt `candidate`, which the definition
     /// neither holds nor rejects.
     pub fn evaluate(&self, previous: &[Digest], candidate: &UpdateCandidate<'_>, now: Timestamp) -> Option<HoldReason> {
@@ -146,6 +158,7 @@ impl AdoptionRules {
         match candidate.class {
             _ if candidate.is_reverted => Some(HoldReason::Reverted),
             _ if is_rollback && self.on_rollback == OnRollback::Hold => Some(HoldReason::RolledBack),
+            _ if candidate.is_lower && self.on_rollback == OnRollback::Hold => Some(HoldReason::LowerTag),
             Some(ChangeClass::Version(level)) if self.allow.is_some_and(|allowed| level > allowed) => {
                 Some(HoldReason::BeyondAllow(level))
             }
@@ -195,8 +208,13 @@ mod tests {
         expected: Option<HoldReason>,
     ) {
         let digest_of_candidate = digest(to);
-        let mut candidate =
-            UpdateCandidate { digest: &digest_of_candidate, class: None, since: None, is_reverted: false };
+        let mut candidate = UpdateCandidate {
+            digest: &digest_of_candidate,
+            class: None,
+            since: None,
+            is_reverted: false,
+            is_lower: false,
+        };
         change(&mut candidate);
         let now = time("2026-11-24T12:00:00Z");
         let found = adoption.active_hold(now).or(adoption.rejects([candidate.digest; 2]));
@@ -210,6 +228,9 @@ mod tests {
         check(&none, 0, |_| {}, Some(HoldReason::RolledBack));
         check(&none, 2, |candidate| candidate.is_reverted = true, Some(HoldReason::Reverted));
         check(&AdoptionRules { on_rollback: OnRollback::Allow, ..none.clone() }, 0, |_| {}, None);
+        let lower = |candidate: &mut UpdateCandidate<'_>| candidate.is_lower = true;
+        check(&none, 2, lower, Some(HoldReason::LowerTag));
+        check(&AdoptionRules { on_rollback: OnRollback::Warn, ..none.clone() }, 2, lower, None);
         check(&AdoptionRules { on_rollback: OnRollback::Warn, ..none }, 0, |_| {}, None);
     }
 

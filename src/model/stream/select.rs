@@ -17,6 +17,8 @@ pub use range::VersionRange;
 
 /// The longest pattern, in bytes.
 const PATTERN_MAX: usize = 512;
+/// The beginning of tags that are attached to a digest, such as signatures.
+const SIGNATURES: &str = "sha256-";
 
 /// A rule that selects tags of a repository.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -151,11 +153,40 @@ impl Select {
         sorted
     }
 
-    fn rank<'t>(&self, tag: &'t TagName) -> Option<RankedTag<'t>> {
-        let parts = match &self.pattern {
-            Some(pattern) => pattern.parts(tag.as_str())?,
-            None => vec![Some(tag.as_str())],
+    /// Returns true if both tags match the rule, and `tag` ranks lower than `other`.
+    pub fn is_below(&self, tag: &TagName, other: &TagName) -> bool {
+        self.rank(tag).zip(self.rank(other)).is_some_and(|(tag, other)| tag.key < other.key)
+    }
+
+    /// Returns the tags of a selection by version that are not compared because they have more than three numbers, and that
+    /// are not lower than `selected`.
+    pub fn longer<'t>(
+        &self,
+        tags: impl IntoIterator<Item = &'t TagName>,
+        selected: Option<&TagName>,
+    ) -> Vec<&'t TagName> {
+        let Order::Semver(range) = &self.order else { return Vec::new() };
+        let selected = selected.and_then(|tag| self.version(tag));
+        let is_longer = |tag: &&TagName| {
+            let text = self.parts(tag).and_then(|parts| parts.first().copied().flatten());
+            text.and_then(first_three_numbers).is_some_and(|version| {
+                range.as_ref().is_none_or(|range| range.contains(&version))
+                    && selected.as_ref().is_none_or(|selected| version >= selected.version)
+            })
         };
+        tags.into_iter().filter(is_longer).collect()
+    }
+
+    /// Returns the version of a tag that is selected by version.
+    pub fn version(&self, tag: &TagName) -> Option<TagVersion> {
+        match &self.order {
+            Order::Semver(_) => TagVersion::read(self.parts(tag)?.first().copied().flatten()?),
+            Order::Number | Order::Alphabet | Order::Priority => None,
+        }
+    }
+
+    fn rank<'t>(&self, tag: &'t TagName) -> Option<RankedTag<'t>> {
+        let parts = self.parts(tag)?;
         let (key, parts) = match &self.order {
             Order::Semver(range) => {
                 let TagVersion { version, parts } = TagVersion::read(parts.first().copied().flatten()?)?;
@@ -170,6 +201,37 @@ impl Select {
         };
         Some(RankedTag { key, parts, tag })
     }
+
+    /// Returns the parts of `tag` to compare; `None` if it does not match the pattern, or is the tag of a signature or an
+    /// attestation and the pattern does not ask for those.
+    fn parts<'t>(&self, tag: &'t TagName) -> Option<Vec<Option<&'t str>>> {
+        let selects_signatures = || {
+            let pattern = self.pattern.as_ref().map_or("", |pattern| pattern.0.as_str());
+            pattern.trim_start_matches('^').starts_with(SIGNATURES)
+        };
+        if is_of_digest(tag.as_str()) && !selects_signatures() {
+            return None;
+        }
+        match &self.pattern {
+            Some(pattern) => pattern.parts(tag.as_str()),
+            None => Some(vec![Some(tag.as_str())]),
+        }
+    }
+}
+
+/// Returns the version in the first three of more numbers; `None` if `text` does not consist of more than three.
+fn first_three_numbers(text: &str) -> Option<Version> {
+    let (at, _) = text.match_indices('.').nth(2)?;
+    let (three, rest) = text.split_at(at);
+    let are_numbers = rest.split('.').skip(1).all(|part| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit()));
+    TagVersion::read(three).filter(|version| are_numbers && version.parts == 3).map(|found| found.version)
+}
+
+/// Returns true if `tag` is attached to a digest: `sha256-<64 digits>`, optionally with a suffix such as `.sig` or `.att`.
+fn is_of_digest(tag: &str) -> bool {
+    let Some(rest) = tag.strip_prefix(SIGNATURES) else { return false };
+    let (hex, suffix) = rest.split_at(rest.len().min(64));
+    hex.len() == 64 && hex.bytes().all(|b| b.is_ascii_hexdigit()) && (suffix.is_empty() || suffix.starts_with('.'))
 }
 
 /// Parses a number for comparison; `None` if it is not one, `Some(None)` for a missing group.
@@ -250,6 +312,37 @@ mod tests {
     #[test]
     fn without_a_rule_tags_stand_in_their_usual_order() {
         check(&select(None, Order::Priority), "v1 other v2 3 latest 3.1 abc", "latest 3.1 3 abc other v1 v2");
+    }
+
+    #[test]
+    fn r11_signature_and_attestation_tags_are_not_selected_unless_the_pattern_starts_with_sha256() {
+        let hex = "ab".repeat(32);
+        let tags = format!("main sha256-{hex} sha256-{hex}.att sha256-{hex}.sig sha256-{hex}x sha256-ab.sig");
+        check(&select(Some(".*"), Order::Alphabet), &tags, &format!("sha256-{hex}x sha256-ab.sig main"));
+        check(&select(None, Order::Priority), &tags, &format!("main sha256-ab.sig sha256-{hex}x"));
+        for pattern in ["^sha256-.*sig$", "sha256-.*[.]sig$"] {
+            let sig = select(Some(pattern), Order::Alphabet);
+            check(&sig, &tags, &format!("sha256-{hex}.sig sha256-ab.sig"));
+        }
+    }
+
+    #[test]
+    fn r15_tags_with_more_than_three_numbers_are_found_unless_they_are_lower() {
+        let tags = names("2.00.20 2.00.20.1 2.00.19.4 v2.00.21.0 3.0.0.0 2.0.x.1 2.0.0.1-rc 1.2");
+        let longer = |select: &Select, selected: Option<&str>| {
+            let selected: Option<TagName> = selected.map(|tag| tag.parse().unwrap());
+            select.longer(&tags, selected.as_ref()).into_iter().map(TagName::as_str).collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(longer(&semver("<3"), Some("2.00.20")), "2.00.20.1 v2.00.21.0");
+        assert_eq!(longer(&semver("<3"), None), "2.00.20.1 2.00.19.4 v2.00.21.0");
+        assert_eq!(longer(&select(None, Order::Number), None), "");
+    }
+
+    #[test]
+    fn r19_only_a_matching_tag_of_a_lower_version_is_below() {
+        let below = |tag: &str, other: &str| semver(">=3").is_below(&tag.parse().unwrap(), &other.parse().unwrap());
+        assert!(below("3.1", "3.2") && below("3.1.0", "4"));
+        assert!(!below("3.2", "3.1") && !below("3.1", "3.1.0") && !below("2.9", "3.1") && !below("3.1", "latest"));
     }
 
     #[test]

@@ -83,8 +83,13 @@ impl<'a> PinInputs<'a> {
                 next.held.insert(id.clone(), HeldUpdate { digest: digest.clone(), reason: kept });
             }
             (None, Some(found)) => {
-                if old.is_some_and(|old| AdoptionPolicy::warns_of_rollback(tag, old, found.digest())) {
-                    next.notes.push(format!("`{id}` goes back to the earlier digest {}", found.digest().short()));
+                if let Some(old) = old.filter(|_| AdoptionPolicy::warns_of_rollback(tag)) {
+                    if old.previous.contains(found.digest()) {
+                        next.notes.push(format!("`{id}` goes back to the earlier digest {}", found.digest().short()));
+                    } else if candidate.is_lower(tag, old) {
+                        next.notes
+                            .push(format!("`{id}` goes back from `{}` to the lower `{}`", old.image, candidate.image));
+                    }
                 }
                 next.notes.extend(notes(id, candidate, found));
                 next.set(id, candidate.to_pin(found, tag, old));
@@ -104,7 +109,7 @@ impl<'a> PinInputs<'a> {
             return;
         };
         let old = self.lock.pins.get(id);
-        let observed = Observation { digest: &followed.digest, served: &followed.digest, class: None };
+        let observed = Observation { digest: &followed.digest, served: &followed.digest, class: None, is_lower: false };
         if let Some(kept) = self.policy.hold_reason(id, tag, old, &observed) {
             let digest = followed.digest.clone();
             next.held.insert(id.clone(), HeldUpdate { digest, reason: kept });

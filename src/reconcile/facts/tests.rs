@@ -165,7 +165,7 @@ fn without_cached_definitions_facts_are_valid_only_for_the_same_files() {
 #[test]
 fn other_routes_drop_all_answers_but_not_the_doubt_about_a_push() {
     let mut facts = rejected(Fingerprint::default(), failed(), true);
-    facts.tag_lists.insert("x.example/a".parse().unwrap(), Ok(Vec::new()));
+    facts.tag_lists.insert("x.example/a".parse().unwrap(), Ok(Default::default()));
     let facts = facts.for_routes(&Routes::default());
     assert_eq!(facts.tag_lists.len(), 1);
     let facts = facts.for_routes(&Routes::with_certificate("ca.pem"));

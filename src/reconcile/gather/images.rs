@@ -1,5 +1,6 @@
 //! Fetches images by digest: manifest, child manifest and configuration, each hashed, and each once per pass.
 
+mod children;
 mod describe;
 mod fetched;
 
@@ -10,7 +11,7 @@ use tokio::sync::OnceCell;
 
 use crate::effects::Registries;
 use crate::model::image::{Digest, ImageRef, Platform, Repository};
-use crate::registry::manifest::{Descriptor, ManifestContent};
+use crate::registry::manifest::{Descriptor, ManifestContent, VerifiedManifest};
 use crate::registry::{FailureKind, ResolveError};
 use crate::signature::Verify;
 use crate::system::lock;
@@ -132,24 +133,56 @@ async fn fetch<R: Registries>(
             _ => Ok(metadata.into_image(&manifest, None, [manifest.digest()])),
         };
     };
-    let runnable = || children.iter().filter(|child| !child.attestation);
-    let mut platforms: Vec<Platform> = runnable().filter_map(|child| child.platform.clone()).collect();
+    let runnable = children::runnable(registries, repository, children).await?;
+    let mut platforms: Vec<Platform> = runnable.iter().filter_map(|child| child.platform.clone()).collect();
     platforms.sort();
     platforms.dedup();
     let Some(platform) = platform else {
         let is_usual = |child: &&Descriptor| child.platform.as_ref().is_some_and(|p| p.to_string() == "linux/amd64");
-        let mut metadata = match runnable().find(is_usual).or_else(|| runnable().next()) {
+        let usual = runnable.iter().find(is_usual).or(runnable.first());
+        let mut metadata = match usual {
             Some(child) => describe_child(registries, repository, &manifest, child).await?,
             None => ImageMetadata::without_image(),
         };
         metadata.details.platforms = platforms;
-        return Ok(metadata.into_image(&manifest, None, runnable().map(|child| &child.digest)));
+        let found = metadata.into_image(&manifest, None, runnable.iter().map(|child| &child.digest));
+        // Without a note, the child that describes the index was read.
+        let read = usual.map(|child| &child.digest).filter(|_| found.note().is_none());
+        let unread = runnable.iter().filter(|child| Some(&child.digest) != read);
+        let unread = unread.filter_map(|child| Some((child.platform.clone()?, child.digest.clone())));
+        return Ok(found.with_unread(unread.collect()));
     };
-    let child = select_child(image, platform, runnable(), &platforms)?;
-    let child = registries.manifest(repository, &child.digest).await?;
-    let mut metadata = describe(registries, repository, &child, Some(&manifest)).await?;
+    let descriptor = select_child(image, platform, runnable.iter(), &platforms)?;
+    let child = registries.manifest(repository, &descriptor.digest).await?;
+    let mut metadata = describe(registries, repository, &child, Some((&manifest, descriptor))).await?;
     metadata.details.platforms = vec![platform.clone()];
     Ok(metadata.into_image(&child, Some(&manifest), [child.digest()]))
+}
+
+/// Checks that `found` has all `required` platforms, and that their manifests exist.
+///
+/// # Errors
+/// A platform is missing, or its manifest cannot be fetched.
+pub(super) async fn require_platforms<R: Registries>(
+    registries: &R,
+    image: &ImageRef,
+    required: &[Platform],
+    found: &FetchedImage,
+) -> Result<(), ResolveError> {
+    let available = &found.details().platforms;
+    if let Some(missing) = required.iter().find(|platform| !available.contains(platform)) {
+        return Err(no_platform(image, missing, available));
+    }
+    for (platform, digest) in found.unread().iter().filter(|(platform, _)| required.contains(platform)) {
+        registries.manifest(image.repository(), digest).await.map_err(|error| match error.kind {
+            FailureKind::NotFound => {
+                let message = format!("the manifest of `{image}` for `{platform}` does not exist: {}", error.message);
+                ResolveError { message, ..error }.help("push the image again; garbage collection may have removed it")
+            }
+            _ => error,
+        })?;
+    }
+    Ok(())
 }
 
 /// Selects the only child for `platform`. Several, as Windows images have one per OS version, are ambiguous.
@@ -180,7 +213,7 @@ fn select_child<'a>(
 }
 
 /// Builds the error for an image without a required platform.
-pub(super) fn no_platform(image: &ImageRef, platform: &Platform, available: &[Platform]) -> ResolveError {
+fn no_platform(image: &ImageRef, platform: &Platform, available: &[Platform]) -> ResolveError {
     let available: Vec<String> = available.iter().map(|platform| format!("`{platform}`")).collect();
     let error = ResolveError::new(FailureKind::Refused, format!("`{image}` has no `{platform}`"));
     match available.as_slice() {

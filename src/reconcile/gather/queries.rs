@@ -18,7 +18,7 @@ use crate::model::stream::{Tag, TagSource};
 use crate::registry::{FailureKind, ResolveError};
 
 use super::remote_locks::{RemoteLocks, RemotePin};
-use super::tag_lists::TagLists;
+use super::tag_lists::{TagList, TagLists};
 use crate::reconcile::Resolve;
 use crate::reconcile::shard_filter::{self, end_of_chain, origin};
 
@@ -39,6 +39,8 @@ pub struct QueryPlan<'a> {
     pub unlisted: Vec<&'a TagId>,
     /// Log messages about ambiguous selections.
     pub ties: Vec<String>,
+    /// Notes about tags that a selection cannot compare.
+    pub notes: Vec<String>,
 }
 
 /// An image to resolve, and the tags that need it.
@@ -170,6 +172,7 @@ pub fn plan<'a>(root: &'a Root, filter: &TagFilter<'_>, lists: &TagLists, locks:
         match image_of(root, (id, tag), lists, locks) {
             Ok(Some(found)) => {
                 plan.ties.extend(found.tie);
+                plan.notes.extend(found.note);
                 let Some(tag) = tag else { continue };
                 let at = found.remote.map(|pin| pin.of.map_or(pin.digest, |(index, _)| index));
                 let (remote, lower, pin) = (found.remote, found.lower, root.lock.pins.get(id));
@@ -192,6 +195,7 @@ struct SourceImage<'a> {
     remote: Option<RemotePin<'a>>,
     lower: Vec<TagName>,
     tie: Option<String>,
+    note: Option<String>,
 }
 
 /// Reason why a tag has no image.
@@ -209,7 +213,7 @@ impl From<ResolveError> for NoImage {
 
 impl<'a> From<Cow<'a, ImageRef>> for SourceImage<'a> {
     fn from(image: Cow<'a, ImageRef>) -> Self {
-        Self { image, remote: None, lower: Vec::new(), tie: None }
+        Self { image, remote: None, lower: Vec::new(), tie: None, note: None }
     }
 }
 
@@ -231,8 +235,9 @@ fn image_of<'a>(
             let needs_signature = tag.adoption.as_ref().is_some_and(|rules| rules.verify.is_some());
             let lower = if needs_signature { lower_candidates(repository, select, lists) } else { Vec::new() };
             let tie = ties.first().map(|_| tie_message(id, &selected, &ties));
+            let note = longer(repository, select, Some(&selected), lists).map(|note| format!("`{id}` {note}"));
             let image = Cow::Owned(ImageRef::tagged(repository.clone(), selected));
-            Ok(Some(SourceImage { image, remote: None, lower, tie }))
+            Ok(Some(SourceImage { image, remote: None, lower, tie, note }))
         }
         TagSource::Remote(remote) if !locks.is_read(&remote.remote) => Err(NoImage::Unlisted),
         TagSource::Remote(remote) => {
@@ -243,13 +248,13 @@ fn image_of<'a>(
     }
 }
 
-/// Returns why `id`, a tag that its stream discovers, could not be found in the list of its repository; `None` if the list
-/// was not read, or has the tag.
+/// Returns why `id`, a tag that its stream discovers, could not be found in the list of its repository, or may be missing
+/// from it; `None` if the list was not read, or has the tag.
 fn undiscovered(root: &Root, id: &TagId, lists: &TagLists) -> Option<ResolveError> {
     let discover = root.definitions.discover.get(&id.stream)?;
     match lists.get(&discover.repository)? {
         Err(error) => Some(error.clone()),
-        Ok(_) if root.definitions.tags.contains_key(id) => None,
+        Ok(list) if root.definitions.tags.contains_key(id) => list.unconfirmed.get(&id.tag).cloned(),
         Ok(_) => {
             let message = format!(
                 "`[discover]` of stream `{}` finds no tag `{}` in `{}`",
@@ -262,25 +267,43 @@ fn undiscovered(root: &Root, id: &TagId, lists: &TagLists) -> Option<ResolveErro
 
 /// Selects a tag of `repository`.
 fn choose(repository: &Repository, select: &Select, lists: &TagLists) -> Result<Selection, NoImage> {
-    let tags = lists.get(repository).ok_or(NoImage::Unlisted)?.as_ref().map_err(Clone::clone)?;
-    select.choose(tags).ok_or_else(|| {
+    let TagList { tags, unconfirmed } =
+        lists.get(repository).ok_or(NoImage::Unlisted)?.as_ref().map_err(Clone::clone)?;
+    let selection = select.choose(tags).ok_or_else(|| {
         let error = format!("`{repository}` has no matching tag: {select}");
         let mut some: Vec<&str> = tags.iter().map(TagName::as_str).collect();
         some.sort_by_cached_key(|name| priority::key(name));
         let some: Vec<String> = some.into_iter().take(5).map(|tag| format!("`{tag}`")).collect();
         let error = ResolveError::new(FailureKind::NotFound, error);
-        match some.is_empty() {
-            true => error.help("the repository has no tags"),
-            false => error.help(format!("the repository has {} tags, e.g. {}", tags.len(), some.join(", "))),
+        match (some.is_empty(), longer(repository, select, None, lists)) {
+            (true, _) => error.help("the repository has no tags"),
+            (false, Some(note)) => error.help(format!("the selection {note}")),
+            (false, None) => error.help(format!("the repository has {} tags, e.g. {}", tags.len(), some.join(", "))),
         }
-        .into()
-    })
+    })?;
+    match unconfirmed.get(&selection.tag) {
+        Some(error) => Err(error.clone().into()),
+        None => Ok(selection),
+    }
+}
+
+/// Describes the tags that the selection cannot compare, and how to compare them; `None` if there are none above
+/// `selected`.
+fn longer(repository: &Repository, select: &Select, selected: Option<&TagName>, lists: &TagLists) -> Option<String> {
+    let list = lists.get(repository)?.as_ref().ok()?;
+    let longer = select.longer(&list.tags, selected);
+    let (first, count) = (longer.first()?, longer.len());
+    let tags = if count == 1 { "tag" } else { "tags" };
+    Some(format!(
+        "does not compare {count} {tags} with more than three numbers, e.g. `{first}`; to compare them, use \
+         `pattern = '^v?(\\d+)\\.(\\d+)\\.(\\d+)(?:\\.(\\d+))?$'` with `order = \"number\"`"
+    ))
 }
 
 /// Returns the tags that rank next below the selected one.
 fn lower_candidates(repository: &Repository, select: &Select, lists: &TagLists) -> Vec<TagName> {
-    let Some(Ok(tags)) = lists.get(repository) else { return Vec::new() };
-    select.ranked(tags).into_iter().take(CANDIDATES).skip(1).cloned().collect()
+    let Some(Ok(list)) = lists.get(repository) else { return Vec::new() };
+    select.ranked(&list.tags).into_iter().take(CANDIDATES).skip(1).cloned().collect()
 }
 
 fn tie_message(id: &TagId, tag: &TagName, ties: &[TagName]) -> String {

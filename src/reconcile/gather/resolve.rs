@@ -11,15 +11,16 @@ use futures_util::stream::{self, StreamExt as _};
 use crate::effects::{Clock, Progress, Registries};
 use crate::model::adoption::{AdoptionPolicy, Observation};
 use crate::model::image::class::{ChangeClass, VersionLevel};
-use crate::model::image::{Digest, ImageRef, Platform, Reference, TagId, TagName};
+use crate::model::image::version::TagVersion;
+use crate::model::image::{Digest, ImageRef, Reference, TagId, TagName};
 use crate::model::lock::Pin;
 use crate::model::settings::adoption_rules::HoldReason;
-use crate::model::stream::Tag;
+use crate::model::stream::{Tag, TagSource};
 use crate::registry::{FailureKind, ResolveError};
 use crate::signature::Trust;
 
 use super::deadline::Deadline;
-use super::images::{FetchedImage, ImageCache, no_platform};
+use super::images::{FetchedImage, ImageCache, require_platforms};
 use super::queries::{ImageQuery, QueryPlan, TagQuery};
 use super::remote_locks::RemotePin;
 use super::signatures::{SignatureCheck, Unverified};
@@ -68,8 +69,15 @@ impl Candidate {
         tag: &Tag,
         pin: Option<&Pin>,
     ) -> Option<HoldReason> {
-        let observed = Observation { digest: &self.digest, served: &self.served, class: self.class };
+        let is_lower = pin.is_some_and(|pin| self.is_lower(tag, pin));
+        let observed = Observation { digest: &self.digest, served: &self.served, class: self.class, is_lower };
         policy.hold_reason(id, tag, pin, &observed)
+    }
+
+    /// Returns true if the rule of `tag` ranks the candidate's tag lower than the one in `pin`.
+    pub fn is_lower(&self, tag: &Tag, pin: &Pin) -> bool {
+        let TagSource::Select { select, .. } = &tag.source else { return false };
+        self.image.tag().zip(pin.image.tag()).is_some_and(|(tag, pinned)| select.is_below(tag, pinned))
     }
 }
 
@@ -200,13 +208,13 @@ impl Resolver<'_> {
         if let Some(remote) = remote {
             confirm_child(image, &remote, &found)?;
         }
-        require_platforms(image, &tag.platforms, &found)?;
+        require_platforms(world, image, &tag.platforms, &found).await?;
         if let Some(signer) = signer {
             let check = SignatureCheck { trust: self.trust, images: self.images };
             check.verify(world, image, &found, signer).await?;
         }
         if let Some(pin) = pin.filter(|pin| AdoptionPolicy::needs_class(tag) && pin.digest != *found.digest()) {
-            candidate.class = self.class(world, image, pin, platform, &found).await;
+            candidate.class = self.class(world, image, pin, query, &found).await?;
         }
         candidate.digest = found.digest().clone();
         candidate.content = Some(found);
@@ -214,23 +222,46 @@ impl Resolver<'_> {
     }
 
     /// Classifies the change from `pin` to `found`. If the old image is gone, by the versions alone.
+    ///
+    /// # Errors
+    /// A rule depends on the configuration of the image, which cannot be read.
     async fn class<W: Registries>(
         &self,
         world: &W,
         image: &ImageRef,
         pin: &Pin,
-        platform: Option<&Platform>,
+        query: &TagQuery<'_>,
         found: &FetchedImage,
-    ) -> Option<ChangeClass> {
+    ) -> Result<Option<ChangeClass>, ResolveError> {
         let at = pin.index.as_ref().unwrap_or(&pin.digest);
-        match self.images.fetch(world, image, at, platform).await {
-            Ok(old) => Some(ChangeClass::between(old.facts(), found.facts())),
-            Err(_) => {
-                let (old, new) = (pin.details.version.as_deref()?, found.details().version.as_deref()?);
-                VersionLevel::between(old, new).map(ChangeClass::Version)
+        let tags = tag_versions(query.tag, pin, image);
+        let level = match &tags {
+            Some((old, new)) => VersionLevel::of(old, new),
+            None => {
+                let declared = pin.details.version.as_deref().zip(found.details().version.as_deref());
+                declared.and_then(|(old, new)| VersionLevel::between(old, new))
             }
+        };
+        let class = match self.images.fetch(world, image, at, query.platform()).await {
+            Ok(old) => Some(ChangeClass::between(old.facts(), found.facts(), tags.as_ref())),
+            Err(_) => level.map(ChangeClass::Version),
+        };
+        let needs_config = query.tag.adoption.as_ref().is_some_and(|rules| rules.needs_config());
+        match found.note() {
+            Some(note) if needs_config && level.is_none() && class != Some(ChangeClass::Attestation) => {
+                let message = format!("cannot tell what changes in `{image}`, as `allow` or `ignore` requires: {note}");
+                Err(ResolveError::refused(message)
+                    .help("remove `allow` and `ignore` from the tag, or select it by version"))
+            }
+            _ => Ok(class),
         }
     }
+}
+
+/// Returns the versions of the pinned and the selected tag, if `tag` is selected by version.
+fn tag_versions(tag: &Tag, pin: &Pin, image: &ImageRef) -> Option<(TagVersion, TagVersion)> {
+    let TagSource::Select { select, .. } = &tag.source else { return None };
+    select.version(pin.image.tag()?).zip(select.version(image.tag()?))
 }
 
 /// Resolves `image` with one HEAD. A digest that was pinned earlier is confirmed by a second request, because a replica
@@ -271,13 +302,4 @@ fn confirm_child(image: &ImageRef, remote: &RemotePin<'_>, found: &FetchedImage)
     let message = format!("the lock that is followed pins `{}`, which is not a child of `{image}`", remote.digest);
     Err(ResolveError::new(FailureKind::Integrity, message)
         .help("run `pinstream update` in the repository that is followed"))
-}
-
-/// Refuses an image that lacks a required platform.
-fn require_platforms(image: &ImageRef, required: &[Platform], found: &FetchedImage) -> Result<(), ResolveError> {
-    let available = &found.details().platforms;
-    match required.iter().find(|platform| !available.contains(platform)) {
-        Some(missing) => Err(no_platform(image, missing, available)),
-        None => Ok(()),
-    }
 }

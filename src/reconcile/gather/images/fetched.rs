@@ -2,8 +2,8 @@
 //!
 //! The fields are private even to the module that fills them in, so that no shortcut can pin a hint.
 
-use crate::model::image::Digest;
 use crate::model::image::facts::ImageFacts;
+use crate::model::image::{Digest, Platform};
 use crate::model::lock::Details;
 use crate::registry::manifest::VerifiedManifest;
 
@@ -13,7 +13,7 @@ use crate::registry::manifest::VerifiedManifest;
 /// ```compile_fail,E0451
 /// use pinstream::reconcile::FetchedImage;
 /// let digest = format!("sha256:{}", "0".repeat(64)).parse().unwrap();
-/// let unseen = FetchedImage { digest, index: None, details: Default::default(), facts: Default::default(), note: None };
+/// let unseen = FetchedImage { digest, index: None, details: Default::default(), facts: Default::default(), note: None, unread: vec![] };
 /// ```
 /// ```
 /// use pinstream::model::image::Digest;
@@ -31,6 +31,7 @@ pub struct FetchedImage {
     details: Details,
     facts: ImageFacts,
     note: Option<String>,
+    unread: Vec<(Platform, Digest)>,
 }
 
 impl FetchedImage {
@@ -43,12 +44,17 @@ impl FetchedImage {
         note: Option<String>,
     ) -> Self {
         let (digest, index) = (manifest.digest().clone(), index.map(|index| index.digest().clone()));
-        Self { digest, index, details, facts: ImageFacts::default(), note }
+        Self { digest, index, details, facts: ImageFacts::default(), note, unread: Vec::new() }
     }
 
     /// Adds the facts by which it is compared with another image.
     pub(super) fn with_facts(self, facts: ImageFacts) -> Self {
         Self { facts, ..self }
+    }
+
+    /// Adds the children of an index whose manifests were not fetched, by platform.
+    pub(super) fn with_unread(self, unread: Vec<(Platform, Digest)>) -> Self {
+        Self { unread, ..self }
     }
 
     /// Returns the facts by which it is compared with another image.
@@ -69,6 +75,11 @@ impl FetchedImage {
     /// Returns the metadata that goes into the pin.
     pub fn details(&self) -> &Details {
         &self.details
+    }
+
+    /// Returns the children whose manifests were not fetched.
+    pub(super) fn unread(&self) -> &[(Platform, Digest)] {
+        &self.unread
     }
 
     /// Returns a note on metadata that is missing.

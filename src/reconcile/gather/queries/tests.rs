@@ -128,7 +128,10 @@ fn a_tag_is_selected_from_the_list_of_its_repository() {
     let all = TagFilter { resolve: Resolve::All, ..due };
     assert_eq!(asked(all), ["one.example/a", "three.example/c", "two.example/b"]);
 
-    let list = |names: &str| Ok(names.split(' ').map(|name| name.parse().unwrap()).collect());
+    let list = |names: &str| {
+        let tags = names.split(' ').map(|name| name.parse().unwrap()).collect();
+        Ok(TagList { tags, ..TagList::default() })
+    };
     let down = ResolveError::new(FailureKind::Network, "down");
     let lists: TagLists = [
         ("one.example/a".parse().unwrap(), list("1.1 latest 1.2 v1.2.0")),
