@@ -136,8 +136,7 @@ impl<'a> TargetSuggester<'a> {
         let existing = edits.map(|edit| (edit.span.start, edit)).collect();
         // A target is written without companions.
         let whole = FileText::of(Arc::clone(request.file)).with(request.companions);
-        let candidates =
-            request.kind.candidates(&whole, request.sites).unwrap_or_else(|_| vec![Vec::new(); request.sites.len()]);
+        let candidates = request.kind.candidates(&whole, request.sites);
         let deciding = DecidingBytes::new(request.sites);
         let (trials, trials_at, unsupported) = Default::default();
         Ok(Self { request, text, path, candidates, deciding, existing, trials, trials_at, unsupported })

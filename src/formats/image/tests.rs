@@ -23,7 +23,15 @@ fn suggested(path: &str, text: &str, existing: &[Target]) -> (Vec<String>, Vec<T
     let is_python =
         |site: &ImageSite| site.image.as_ref().is_ok_and(|image| image.repository().path() == "library/python");
     let wanted: Vec<_> = sites.iter().map(|site| is_python(site).then(|| "python:3.12".parse().unwrap())).collect();
-    let request = TargetRequest { file: &file, kind, sites: &sites, wanted: &wanted, targets: existing, pins: &pins };
+    let request = TargetRequest {
+        file: &file,
+        kind,
+        companions: &[],
+        sites: &sites,
+        wanted: &wanted,
+        targets: existing,
+        pins: &pins,
+    };
     let (lines, mut new) = (LineIndex::new(text), Vec::new());
     let show = |(site, suggestion): (&ImageSite, SuggestedTarget)| {
         let why = site.image.as_ref().err().map(|why| format!(" ! {why}")).unwrap_or_default();

@@ -11,7 +11,7 @@ use tokio::sync::OnceCell;
 
 use crate::effects::Registries;
 use crate::model::image::{Digest, ImageRef, Platform, Repository};
-use crate::registry::manifest::{Descriptor, ManifestContent, VerifiedManifest};
+use crate::registry::manifest::{Descriptor, ManifestContent};
 use crate::registry::{FailureKind, ResolveError};
 use crate::signature::Verify;
 use crate::system::lock;
