@@ -185,7 +185,7 @@ fn f17_the_spelling_of_a_repository_and_the_form_of_a_reference_are_kept() {
     };
     at_image("image: python\n", "image: python:3.12@DIGEST\n");
     at_image("image: index.docker.io/library/python:3\n", "image: index.docker.io/library/python:3.12@DIGEST\n");
-    at_image("image: 'python@sha256:0'\n", "image: 'docker.io/library/python:3.12@DIGEST'\n");
+    at_image("image: 'python@sha256:0'\n", "image: 'python:3.12@DIGEST'\n");
     at_image(&format!("image: python@sha256:{}\n", "0".repeat(64)), "image: python@DIGEST\n");
     at_image("image: mirror.example/py:3 # x\n", "image: docker.io/library/python:3.12@DIGEST # x\n");
     at_image("image: >-\n  python:3\n", "image: >-\n  python:3.12@DIGEST\n");

@@ -81,7 +81,7 @@ error: the target has no kind of file
 7 | [[target]]
   | ^^^^^^^^^^
   |
-  = help: add one of `dockerfile`, `kustomize`, `workflow`, `helm`, `compose`, `image`, `json`, `yaml`, `toml`, `marker`
+  = help: add one of `dockerfile`, `kustomize`, `workflow`, `helm`, `compose`, `image`, `env`, `json`, `yaml`, `toml`, `marker`
 
 error: invalid value `diges` for `write`
  --> pinstream.toml:9:9

@@ -1,7 +1,7 @@
 //! Credential helpers: runs `docker-credential-… get`.
 //!
 //! The program gets its own process group, so that a timeout ends all its processes, and our environment without what is
-//! meant for pinstream. Its output is shown only if it reports an error, which is then the message.
+//! meant for pinstream. Its output is shown only if it reports an error, which is then the message; never an answer in JSON.
 //! Source: docker-credential-helpers, "Development".
 
 #![allow(clippy::disallowed_methods, reason = "this is the file the rule names")]
@@ -70,7 +70,9 @@ pub(super) async fn get(helper: &str, key: &str, timeout: Duration) -> Result<Op
     if !is_success {
         // Helpers write errors to their standard output.
         let output = String::from_utf8_lossy(&output);
-        let message = quotable(output.trim().lines().next().unwrap_or_default());
+        // An answer in spite of the error may contain the credential.
+        let first_line = output.trim().lines().next().filter(|line| !line.starts_with('{'));
+        let message = quotable(first_line.unwrap_or_default());
         return if output.trim() == NOT_FOUND { Ok(None) } else { Err(HelperError::Failed(message)) };
     }
     let HelperOutput { username, secret } = serde_json::from_slice(&output).map_err(|_| HelperError::Unreadable)?;

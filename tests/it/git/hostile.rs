@@ -192,6 +192,7 @@ fn open_at(repo: &BareRepo, root: &str) -> Result<Remote, GitError> {
 #[test]
 fn t3_no_path_leaves_the_repository() {
     let repo = BareRepo::with(&[("pinstream.toml", ""), ("a/b", "b")]);
+    let too_long = "a/".repeat(2_048) + "a";
     let hostile = [
         "/",
         "/etc",
@@ -226,7 +227,7 @@ fn t3_no_path_leaves_the_repository() {
         "a\tb",
         "a\u{202e}b",
         "é",
-        "a/b/c/d/e/f/g/h/i",
+        &too_long,
     ];
     let mut remote = open_at(&repo, "").unwrap();
     let tip = remote.fetch_tips(None).unwrap().tip;

@@ -92,6 +92,12 @@ fn a_failing_helper_is_named_without_its_error_output() {
 }
 
 #[test]
+fn t22_an_answer_of_a_failing_helper_is_not_shown() {
+    let script = r#"cat >/dev/null; echo '{"Username": "x", "Secret": "canary"}'; exit 3"#;
+    with_helper(script, "child_of_a_failing_helper");
+}
+
+#[test]
 fn r08_a_failing_helper_of_a_registry_fails_its_tags_with_its_message() {
     with_helper("cat >/dev/null; echo the vault is sealed; exit 1", "child_of_a_helper_with_a_message");
 }
