@@ -339,9 +339,9 @@ impl FileWalk<'_> {
                 continue;
             }
             if kind.is_dir() {
-                open.push(path)
+                open.push(path);
             } else {
-                found.push(path)
+                found.push(path);
             }
             if found.len() > self.limit {
                 return Err(too_many_files(below));

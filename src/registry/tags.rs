@@ -54,7 +54,7 @@ impl<'de> Visitor<'de> for TagPage<'_> {
         while let Some(key) = map.next_key::<Cow<'de, str>>()? {
             match key.as_ref() {
                 "tags" => {
-                    map.next_value_seed(TagNamesSeed(TagPage { found: &mut *self.found, page: &mut *self.page }))?
+                    map.next_value_seed(TagNamesSeed(TagPage { found: &mut *self.found, page: &mut *self.page }))?;
                 }
                 _ => drop(map.next_value::<IgnoredAny>()?),
             }

@@ -87,7 +87,7 @@ impl ImageCheck<'_> {
                 }
                 (None, Err(NotAnImage::Open(why))) => self.remarks.push(remark(why)),
                 (None, Err(NotAnImage::Invalid(why))) => {
-                    self.images.push(ImageV1 { error: Some(why.clone()), ..image })
+                    self.images.push(ImageV1 { error: Some(why.clone()), ..image });
                 }
             }
         }

@@ -63,7 +63,7 @@ fn pair(place: &RulePlace<'_>, tag: &Arc<YamlNode>) -> Option<KnownImage> {
     let image = place.image(&text, ImageForm::Keys(vec![key]));
     let decided = unquoted(place.text.text(), tag.span.clone());
     let is_image = parse(&text).is_ok() || text.contains("{{");
-    is_image.then(|| KnownImage { site: ImageSite { decided, ..image.site }, ..image })
+    is_image.then_some(KnownImage { site: ImageSite { decided, ..image.site }, ..image })
 }
 
 #[cfg(test)]

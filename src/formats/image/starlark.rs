@@ -7,6 +7,11 @@ use super::super::{DocumentTree, FileText};
 use crate::text::diagnostics::{Problem, SourceFile};
 use crate::text::yaml::{YamlNode, YamlValue};
 
+/// The bytes of a function's name, and the arguments of the call.
+type Call = (Range<usize>, Arc<YamlNode>);
+/// A name and a value.
+type Argument = (Arc<YamlNode>, Arc<YamlNode>);
+
 /// Parses the calls of `functions`: a map from each function to the list of its calls, which are maps of arguments.
 pub(super) fn calls(text: &FileText, functions: &[&str]) -> Result<Arc<DocumentTree>, Problem> {
     text.parsed("starlark", || {
@@ -55,7 +60,7 @@ impl StarlarkReader<'_> {
     }
 
     /// Returns all calls of `function`, each with the bytes of its name.
-    fn calls(mut self, function: &str) -> Result<Vec<(Range<usize>, Arc<YamlNode>)>, Problem> {
+    fn calls(mut self, function: &str) -> Result<Vec<Call>, Problem> {
         let mut found = Vec::new();
         while let Some(next) = self.peek() {
             if is_name(next) {
@@ -79,7 +84,7 @@ impl StarlarkReader<'_> {
     }
 
     /// Parses arguments up to the closing bracket; those that are not just a string have no text.
-    fn arguments(&mut self) -> Result<Vec<(Arc<YamlNode>, Arc<YamlNode>)>, Problem> {
+    fn arguments(&mut self) -> Result<Vec<Argument>, Problem> {
         let mut arguments = Vec::new();
         loop {
             self.skip_blanks();

@@ -79,7 +79,7 @@ pub fn defined_registry(text: &str) -> Result<RegistryHost, NameError> {
 
 /// Checks that `text` is spelled like `full` as far as the names of Docker Hub are concerned.
 fn check_spelling(text: &str, full: &str) -> Result<(), NameError> {
-    if text.to_ascii_lowercase() == full.to_ascii_lowercase() {
+    if text.eq_ignore_ascii_case(full) {
         return Ok(());
     }
     let error = NameError::new(format!("`{}` is not the full name of `{}`", excerpt(text), excerpt(full)));
