@@ -223,7 +223,7 @@ kinds! {
     Helm = helm::HelmPlace;
     /// Images of services in a compose file.
     Compose = compose::ComposePlace;
-    /// An image in a file of a further tool, e.g. `.gitlab-ci.yml`.
+    /// An image in a file of another tool, e.g. `.gitlab-ci.yml`.
     Image = image::ImagePlace;
     /// A variable in the `.env` file of a compose project.
     Env = env::EnvPlace;

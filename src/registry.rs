@@ -286,7 +286,7 @@ impl RepositoryAt {
             }
             // Registries return it for images that a rule of theirs blocks.
             StatusCode::PRECONDITION_FAILED => error(FailureKind::Unauthorized, denied())
-                .map_err(|error| error.help("ask who runs the registry: one of its rules blocks the image")),
+                .map_err(|error| error.help("ask the operator of the registry; one of its policies blocks the image")),
             _ => error(FailureKind::Network, format!("`{name}` returned {status} for `{object}`")),
         }
     }

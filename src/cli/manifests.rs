@@ -294,7 +294,7 @@ impl UnreadFiles {
     /// Returns the number of files that were not read, by reason.
     pub fn note(&self) -> Option<String> {
         let reason = |(reason, files): (&UnreadReasonV1, &usize)| match reason {
-            UnreadReasonV1::UnknownKind => format!("{files} of no known kind"),
+            UnreadReasonV1::UnknownKind => format!("{files} of unknown kind"),
             UnreadReasonV1::Template => format!("{} (literal images only)", count(*files, "template")),
             UnreadReasonV1::Invalid => format!("{files} invalid"),
             UnreadReasonV1::Unreadable => format!("{files} unreadable"),
@@ -332,7 +332,7 @@ fn images(
 ) -> Option<(FileKind, Vec<ImageSite>)> {
     let path = file.path.clone();
     let Some(kind) = kind else {
-        tracing::debug!("`{path}` not searched: no known kind of file");
+        tracing::debug!("`{path}` not searched: unknown kind of file");
         unread.count(UnreadReasonV1::UnknownKind, 1);
         return None;
     };

@@ -141,7 +141,7 @@ impl Azure {
                         (Method::PATCH, url(&[]), body)
                     }
                     None => {
-                        outcome.refuse(one, "the answer does not name the creator");
+                        outcome.refuse(one, "the response does not name the creator");
                         continue;
                     }
                 },

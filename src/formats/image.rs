@@ -77,7 +77,7 @@ pub struct ImagePlace {
     at: Option<Selector>,
 }
 
-/// An image in a file of a further tool, e.g. `.gitlab-ci.yml`, `devcontainer.json`, `docker-bake.hcl` or `MODULE.bazel`.
+/// An image in a file of another tool, e.g. `.gitlab-ci.yml`, `devcontainer.json`, `docker-bake.hcl` or `MODULE.bazel`.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 #[schemars(rename = "TargetImage", extend("required" = ["path"]))]

@@ -185,7 +185,7 @@ impl CredentialStore {
             Ok(found) => found,
             Err(error) => {
                 if lock(&self.failed_stores).insert(candidate.file) {
-                    tracing::warn!("{}; requests continue without it", error.message);
+                    tracing::warn!("{}; continuing without its credentials", error.message);
                 }
                 None
             }
@@ -208,7 +208,7 @@ impl CredentialStore {
                 (format!("`{program}` failed"), format!("run `{program} get` to see its message"))
             }
             HelperError::Failed(message) => {
-                (format!("`{program}` failed: {message}"), format!("check `{program} get`"))
+                (format!("`{program}` failed: {message}"), format!("run `{program} get` to reproduce it"))
             }
             HelperError::Unreadable => {
                 (format!("invalid output of `{program}`"), format!("run `{program} get` to see its output"))

@@ -55,7 +55,7 @@ pub(super) fn find(context: &CommandContext, work_tree: &WorkTree, root: &Root) 
     }
     if check.templated > 0 {
         let images = count(check.templated, "image");
-        writeln!(err, "note: {images} not checked: decided by the templates of charts; `-v` lists them")?;
+        writeln!(err, "note: {images} not checked: set by chart templates; `-v` lists them")?;
     }
     if let Some(note) = unread.note() {
         writeln!(err, "note: {note}")?;

@@ -24,7 +24,7 @@ use crate::cli::{CliError, CommandContext, Exit};
 /// Add targets to `pinstream.toml` for images that a stream covers
 ///
 /// Searches Dockerfiles, compose files, Kubernetes objects and custom resources, kustomizations, Helm values, workflows, and
-/// files of further tools, e.g. `.gitlab-ci.yml`, `devcontainer.json`, `docker-bake.hcl` and `MODULE.bazel`, except those in
+/// files of other tools, e.g. `.gitlab-ci.yml`, `devcontainer.json`, `docker-bake.hcl` and `MODULE.bazel`, except those in
 /// `[files] ignore`. Each target is tried first: it selects the image and nothing else. Images that have a target are
 /// skipped; images that no stream covers, that a kustomization changes or that no target can write are reported on standard
 /// error. Only `pinstream.toml` is changed.

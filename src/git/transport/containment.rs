@@ -34,7 +34,7 @@ impl ServerRemote {
     pub(in crate::git) fn contains(&self, tip: Oid, commit: Oid) -> Option<bool> {
         let found = self.find_in_history(tip, commit);
         match found
-            .inspect_err(|error| tracing::debug!(%error, "the server did not tell whether it has a commit"))
+            .inspect_err(|error| tracing::debug!(%error, "cannot determine whether the server has a commit"))
             .ok()?
         {
             Containment::Contained => Some(true),

@@ -120,7 +120,7 @@ fn f08_thirty_thousand_files_are_searched_within_64_mib() {
     }
     let ran = stage.sandbox.ended(child);
     assert_eq!(ran.code, Some(2), "{}", stage.sandbox.shown(&ran));
-    assert_eq!(ran.stderr, "note: 29700 files not read: 29700 of no known kind; `-v` lists them\n");
+    assert_eq!(ran.stderr, "note: 29700 files not read: 29700 of unknown kind; `-v` lists them\n");
     assert!((1..64 << 10).contains(&peak), "{peak} KiB");
 }
 
@@ -203,11 +203,12 @@ fn f13_templates_of_charts_are_one_line_with_a_count() {
     }
     stage.sandbox.write("chart/templates/valid.yaml", &pod("\"{{ .Values.image }}:{{ .Values.tag }}\""));
     stage.sandbox.write("chart/Chart.yaml", "name: chart\n");
+    stage.sandbox.write("chart/other.yaml", "name: other\n");
     let ran = stage.sandbox.run(&["check", "--all-images"]);
     assert_eq!(ran.stdout.matches("`busybox:1`: not covered").count(), 20, "{}", ran.stdout);
     assert_eq!(
         ran.stderr,
-        "note: 1 image not checked: decided by the templates of charts; `-v` lists them\nnote: 20 files not read: 20 templates (literal images only); `-v` lists them\n"
+        "note: 1 image not checked: set by chart templates; `-v` lists them\nnote: 21 files not read: 1 of unknown kind, 20 templates (literal images only); `-v` lists them\n"
     );
     let ran = stage.sandbox.run(&["check", "--all-images", "-v"]);
     assert!(ran.stderr.contains("`chart/templates/7.yaml` is a template"), "{}", ran.stderr);

@@ -130,7 +130,7 @@ fn child_of_a_failing_store() {
     command.env("PATH", std::env::var_os("PATH").unwrap());
     let ran = sandbox.finish(command);
     assert_eq!(ran.code, Some(0), "{}{}", ran.stdout, ran.stderr);
-    let warning = "`docker-credential-test` failed: the vault is sealed; requests continue without it";
+    let warning = "`docker-credential-test` failed: the vault is sealed; continuing without its credentials";
     assert_eq!(ran.stderr.matches(warning).count(), 1, "{}", ran.stderr);
 }
 
