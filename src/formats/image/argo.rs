@@ -41,12 +41,12 @@ spec:
   sources:
   - kustomize:
       images:
-      - python:3.12
-      - "web=docker.io/library/python:3.12" # web
+      - python«:3.12→@DIGEST»
+      - "web=docker.io/library/python«:3.12→@DIGEST»" # web
       - redis:7
   - helm:
       valuesObject:
-        image: {repository: docker.io/library/python, tag: '3.12'}
+        image: {repository: docker.io/library/python, tag: '3.12@DIGEST'}
 "#,
             &[
                 r#"8 python:3.12; image = { PATH, at = "spec.sources[0].kustomize.images[0]" }"#,
@@ -54,20 +54,6 @@ spec:
                 r#"10 redis:7"#,
                 r#"13 docker.io/library/python:3.12; helm = { PATH, at = "spec.sources[1].helm.valuesObject.image" }"#,
             ],
-            r#"apiVersion: argoproj.io/v1alpha1
-kind: Application
-metadata: {name: a}
-spec:
-  sources:
-  - kustomize:
-      images:
-      - python@DIGEST
-      - "web=docker.io/library/python@DIGEST" # web
-      - redis:7
-  - helm:
-      valuesObject:
-        image: {repository: docker.io/library/python, tag: '3.12@DIGEST'}
-"#,
         );
     }
 }

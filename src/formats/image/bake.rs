@@ -39,28 +39,6 @@ mod tests {
         check_kind(
             "docker-bake.hcl",
             r#"variable "BASE_IMAGE" {
-  default = "python:3.12" # base
-}
-variable "TAG" { default = "3.12" }
-target "web" {
-  contexts = {
-    base = "docker-image://docker.io/library/python:3.12"
-    src  = "."
-  }
-  args = { APP_IMAGE = "redis:7", OTHER = "python:3.12" }
-  tags = ["example.com/web:${TAG}"]
-}
-target "db" {
-  contexts = { base = "docker-image://${BASE_IMAGE}" }
-}
-"#,
-            &[
-                r#"2 python:3.12; image = { PATH, at = "variable.BASE_IMAGE.default" }"#,
-                r#"7 docker.io/library/python:3.12; image = { PATH, at = "target.web.contexts.base" }"#,
-                r#"10 redis:7"#,
-                r#"14 ${BASE_IMAGE} ! contains a variable without a value"#,
-            ],
-            r#"variable "BASE_IMAGE" {
   default = "python:3.12@DIGEST" # base
 }
 variable "TAG" { default = "3.12" }
@@ -76,6 +54,12 @@ target "db" {
   contexts = { base = "docker-image://${BASE_IMAGE}" }
 }
 "#,
+            &[
+                r#"2 python:3.12; image = { PATH, at = "variable.BASE_IMAGE.default" }"#,
+                r#"7 docker.io/library/python:3.12; image = { PATH, at = "target.web.contexts.base" }"#,
+                r#"10 redis:7"#,
+                r#"14 ${BASE_IMAGE} ! contains a variable without a value"#,
+            ],
         );
     }
 }

@@ -74,7 +74,7 @@ mod tests {
 oci = use_extension("@rules_oci//oci:extensions.bzl", "oci")
 oci.pull(
     name = "python",
-    digest = "sha256:0000000000000000000000000000000000000000000000000000000000000000",  # old
+    digest = "«sha256:0000000000000000000000000000000000000000000000000000000000000000→DIGEST»",  # old
     image = "index.docker.io/library/python",
     platforms = ["linux/amd64", "linux/arm64"],
     tag = "3.12",
@@ -87,18 +87,6 @@ oci.pull(name = "redis", registry = "quay.io", repository = "acme/redis", tag = 
                 r#"10 docker.io/library/python:3.12; the call has no `digest`; add `digest = "",` to it"#,
                 r#"11 quay.io/acme/redis ! has neither tag nor digest"#,
             ],
-            r#"# oci.pull(name = "x")
-oci = use_extension("@rules_oci//oci:extensions.bzl", "oci")
-oci.pull(
-    name = "python",
-    digest = "DIGEST",  # old
-    image = "index.docker.io/library/python",
-    platforms = ["linux/amd64", "linux/arm64"],
-    tag = "3.12",
-)
-oci.pull(name = "none", image = "docker.io/library/python", tag = "3.12")
-oci.pull(name = "redis", registry = "quay.io", repository = "acme/redis", tag = TAG)
-"#,
         );
     }
 }

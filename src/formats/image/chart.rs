@@ -30,7 +30,7 @@ name: web
 annotations:
   artifacthub.io/images: |
     - name: web
-      image: docker.io/library/python:3.12
+      image: docker.io/library/python:3.12@DIGEST
       platforms: [linux/amd64]
     - name: db
       image: 'redis:7'
@@ -39,16 +39,6 @@ annotations:
                 r#"6 docker.io/library/python:3.12; image = { PATH, at = "annotations.\"artifacthub.io/images\"" }"#,
                 r#"9 redis:7"#,
             ],
-            r#"apiVersion: v2
-name: web
-annotations:
-  artifacthub.io/images: |
-    - name: web
-      image: docker.io/library/python:3.12@DIGEST
-      platforms: [linux/amd64]
-    - name: db
-      image: 'redis:7'
-"#,
         );
     }
 }

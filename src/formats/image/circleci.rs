@@ -34,23 +34,6 @@ mod tests {
             r#"version: 2.1
 executors:
   a:
-    docker: [{image: 'python:3.12'}]
-jobs:
-  b:
-    docker:
-    - image: docker.io/library/python:3.12
-    - image: cimg/node:<< parameters.version >>
-  c:
-    machine: {image: 'ubuntu-2204:2024.01.1'}
-"#,
-            &[
-                r#"4 python:3.12; image = { PATH, at = "executors.a.docker[0].image" }"#,
-                r#"8 docker.io/library/python:3.12; image = { PATH, at = "jobs.b.docker[0].image" }"#,
-                r#"9 cimg/node:<< parameters.version >> ! contains a template expression"#,
-            ],
-            r#"version: 2.1
-executors:
-  a:
     docker: [{image: 'python:3.12@DIGEST'}]
 jobs:
   b:
@@ -60,6 +43,11 @@ jobs:
   c:
     machine: {image: 'ubuntu-2204:2024.01.1'}
 "#,
+            &[
+                r#"4 python:3.12; image = { PATH, at = "executors.a.docker[0].image" }"#,
+                r#"8 docker.io/library/python:3.12; image = { PATH, at = "jobs.b.docker[0].image" }"#,
+                r#"9 cimg/node:<< parameters.version >> ! contains a template expression"#,
+            ],
         );
     }
 }

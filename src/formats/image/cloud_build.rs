@@ -29,7 +29,7 @@ mod tests {
         check_kind(
             "ci/cloudbuild.yaml",
             r#"steps:
-- name: 'python:3.12'
+- name: 'python:3.12@DIGEST'
   args: [x]
 - name: gcr.io/cloud-builders/docker
   id: python:3.12
@@ -41,14 +41,6 @@ images: ['gcr.io/$PROJECT_ID/app']
                 r#"4 gcr.io/cloud-builders/docker"#,
                 r#"6 gcr.io/$PROJECT_ID/app ! contains a variable without a value"#,
             ],
-            r#"steps:
-- name: 'python:3.12@DIGEST'
-  args: [x]
-- name: gcr.io/cloud-builders/docker
-  id: python:3.12
-- name: 'gcr.io/$PROJECT_ID/app'
-images: ['gcr.io/$PROJECT_ID/app']
-"#,
         );
     }
 }

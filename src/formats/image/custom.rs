@@ -61,32 +61,6 @@ mod tests {
 kind: Prometheus
 metadata: {name: a}
 spec:
-  image: docker.io/library/python:3.12
-  thanos: {image: "quay.io/thanos/thanos:v0.36"}
-  logo: {iconImage: 'https://a.example/b:c.png'}
-  baseImage: python
----
-apiVersion: postgresql.cnpg.io/v1
-kind: Cluster
-spec:
-  imageName: docker.io/library/python:3.12
----
-kind: Cluster
-apiVersion: kind.x-k8s.io/v1alpha4
-nodes:
-- role: worker
-  image: docker.io/library/python:3.12
-"#,
-            &[
-                r#"5 docker.io/library/python:3.12; yaml = { PATH, at = "spec.image" }"#,
-                r#"6 quay.io/thanos/thanos:v0.36"#,
-                r#"13 docker.io/library/python:3.12; yaml = { PATH, at = "spec.imageName" }"#,
-                r#"19 docker.io/library/python:3.12; yaml = { PATH, at = "nodes[0].image" }"#,
-            ],
-            r#"apiVersion: monitoring.coreos.com/v1
-kind: Prometheus
-metadata: {name: a}
-spec:
   image: docker.io/library/python:3.12@DIGEST
   thanos: {image: "quay.io/thanos/thanos:v0.36"}
   logo: {iconImage: 'https://a.example/b:c.png'}
@@ -103,6 +77,12 @@ nodes:
 - role: worker
   image: docker.io/library/python:3.12@DIGEST
 "#,
+            &[
+                r#"5 docker.io/library/python:3.12; yaml = { PATH, at = "spec.image" }"#,
+                r#"6 quay.io/thanos/thanos:v0.36"#,
+                r#"13 docker.io/library/python:3.12; yaml = { PATH, at = "spec.imageName" }"#,
+                r#"19 docker.io/library/python:3.12; yaml = { PATH, at = "nodes[0].image" }"#,
+            ],
         );
     }
 

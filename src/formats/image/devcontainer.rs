@@ -40,7 +40,7 @@ mod tests {
   "name": "a",
   "image": "redis:7",
   "features": {
-    "docker.io/library/python:3.12": {},
+    "docker.io/library/python«:3.12→@DIGEST»": {},
     "ghcr.io/devcontainers/features/node:1": {"version": "lts"},
     "./local": {},
     "node": "lts"
@@ -52,17 +52,6 @@ mod tests {
                 r#"5 docker.io/library/python:3.12; image = { PATH }"#,
                 r#"6 ghcr.io/devcontainers/features/node:1"#,
             ],
-            r#"{
-  "name": "a",
-  "image": "redis:7",
-  "features": {
-    "docker.io/library/python@DIGEST": {},
-    "ghcr.io/devcontainers/features/node:1": {"version": "lts"},
-    "./local": {},
-    "node": "lts"
-  }
-}
-"#,
         );
     }
 }

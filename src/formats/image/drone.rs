@@ -30,25 +30,6 @@ mod tests {
             r#"kind: pipeline
 type: docker
 steps:
-- {name: a, image: python:3.12}
-services:
-- name: db
-  image: redis:7
----
-kind: pipeline
-type: docker
-steps:
-- name: b
-  image: "docker.io/library/python:3.12"
-"#,
-            &[
-                r#"4 python:3.12; image = { PATH, at = "steps[name=a].image" }"#,
-                r#"7 redis:7"#,
-                r#"13 docker.io/library/python:3.12; image = { PATH, at = "steps[name=b].image" }"#,
-            ],
-            r#"kind: pipeline
-type: docker
-steps:
 - {name: a, image: python:3.12@DIGEST}
 services:
 - name: db
@@ -60,6 +41,11 @@ steps:
 - name: b
   image: "docker.io/library/python:3.12@DIGEST"
 "#,
+            &[
+                r#"4 python:3.12; image = { PATH, at = "steps[name=a].image" }"#,
+                r#"7 redis:7"#,
+                r#"13 docker.io/library/python:3.12; image = { PATH, at = "steps[name=b].image" }"#,
+            ],
         );
     }
 }

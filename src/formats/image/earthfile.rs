@@ -87,10 +87,10 @@ mod tests {
         check_kind(
             "app/Earthfile",
             r#"VERSION 0.8
-FROM python:3.12
+FROM python:3.12@DIGEST
 # FROM redis:7
 build:
-    FROM --platform=linux/amd64 docker.io/library/python:3.12
+    FROM --platform=linux/amd64 docker.io/library/python:3.12@DIGEST
     COPY . .
 test:
     FROM +build
@@ -105,20 +105,6 @@ test:
                 r#"5 docker.io/library/python:3.12; image = { PATH, at = "FROM[1]" }"#,
                 r#"10 redis:7"#,
             ],
-            r#"VERSION 0.8
-FROM python:3.12@DIGEST
-# FROM redis:7
-build:
-    FROM --platform=linux/amd64 docker.io/library/python:3.12@DIGEST
-    COPY . .
-test:
-    FROM +build
-    WITH DOCKER \
-        --pull redis:7 --load=x:1=+build
-        RUN true
-    END
-    FROM DOCKERFILE .
-"#,
         );
     }
 }

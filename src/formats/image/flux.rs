@@ -66,47 +66,6 @@ spec:
   url: oci://docker.io/library/python
   ref:
     tag: '3.12'
-    digest: ""
----
-apiVersion: kustomize.toolkit.fluxcd.io/v1
-kind: Kustomization
-metadata: {name: b}
-spec:
-  images:
-  - name: web
-    newName: python
-    newTag: "3.12"
-  - {name: python, newTag: '3.12', digest: ''}
----
-apiVersion: helm.toolkit.fluxcd.io/v2
-kind: HelmRelease
-metadata: {name: c}
-spec:
-  values:
-    web:
-      image:
-        repository: docker.io/library/python
-        tag: "3.12" # app
-      sidecarImage: docker.io/library/python:3.12
-  postRenderers:
-  - kustomize:
-      images: [{name: python, newTag: '3.12'}]
-"#,
-            &[
-                r#"7 docker.io/library/python:3.12; image = { PATH, at = "spec.ref" }"#,
-                r#"15 python:3.12; image = { PATH, at = "spec.images[name=web]" }"#,
-                r#"18 python:3.12; image = { PATH, at = "spec.images[name=python]" }"#,
-                r#"27 docker.io/library/python:3.12; helm = { PATH, at = "spec.values.web.image" }"#,
-                r#"29 docker.io/library/python:3.12; yaml = { PATH, at = "spec.values.web.sidecarImage" }"#,
-                r#"32 python:3.12; image = { PATH, at = "spec.postRenderers[0].kustomize.images[name=python]" }"#,
-            ],
-            r#"apiVersion: source.toolkit.fluxcd.io/v1
-kind: OCIRepository
-metadata: {name: a}
-spec:
-  url: oci://docker.io/library/python
-  ref:
-    tag: '3.12'
     digest: "DIGEST"
 ---
 apiVersion: kustomize.toolkit.fluxcd.io/v1
@@ -133,6 +92,14 @@ spec:
   - kustomize:
       images: [{name: python, newTag: '3.12@DIGEST'}]
 "#,
+            &[
+                r#"7 docker.io/library/python:3.12; image = { PATH, at = "spec.ref" }"#,
+                r#"15 python:3.12; image = { PATH, at = "spec.images[name=web]" }"#,
+                r#"18 python:3.12; image = { PATH, at = "spec.images[name=python]" }"#,
+                r#"27 docker.io/library/python:3.12; helm = { PATH, at = "spec.values.web.image" }"#,
+                r#"29 docker.io/library/python:3.12; yaml = { PATH, at = "spec.values.web.sidecarImage" }"#,
+                r#"32 python:3.12; image = { PATH, at = "spec.postRenderers[0].kustomize.images[name=python]" }"#,
+            ],
         );
     }
 }

@@ -40,27 +40,6 @@ mod tests {
     fn f17_images_and_services_of_gitlab_ci_are_found_and_written() {
         check_kind(
             ".gitlab-ci.yml",
-            r#"image: python:3.12
-services:
-- redis:7
-default:
-  image: {name: "docker.io/library/python:3.12", entrypoint: [""]}
-build:
-  image: $CI_REGISTRY_IMAGE/app
-  services:
-  - name: python:3.12
-    alias: py
-  script: [make]
-.hidden:
-  image: !reference [build, image]
-"#,
-            &[
-                r#"1 python:3.12; image = { PATH, at = "image" }"#,
-                r#"3 redis:7"#,
-                r#"5 docker.io/library/python:3.12; image = { PATH, at = "default.image.name" }"#,
-                r#"7 $CI_REGISTRY_IMAGE/app ! contains a variable without a value"#,
-                r#"9 python:3.12; image = { PATH, at = "build.services[0].name" }"#,
-            ],
             r#"image: python:3.12@DIGEST
 services:
 - redis:7
@@ -75,6 +54,13 @@ build:
 .hidden:
   image: !reference [build, image]
 "#,
+            &[
+                r#"1 python:3.12; image = { PATH, at = "image" }"#,
+                r#"3 redis:7"#,
+                r#"5 docker.io/library/python:3.12; image = { PATH, at = "default.image.name" }"#,
+                r#"7 $CI_REGISTRY_IMAGE/app ! contains a variable without a value"#,
+                r#"9 python:3.12; image = { PATH, at = "build.services[0].name" }"#,
+            ],
         );
     }
 

@@ -43,31 +43,6 @@ jobs:
     steps:
     - uses: docker/setup-qemu-action@v3
       with:
-        image: docker.io/library/python:3.12
-    - uses: docker/setup-buildx-action@v3
-      with:
-        driver-opts: |
-          network=host
-          image=docker.io/library/python:3.12
-    - uses: docker/setup-buildx-action@v3
-      with: {driver-opts: 'image=moby/buildkit:v0.17,network=host'}
-    - uses: docker/other@v3
-      with: {image: 'python:3.12'}
-    - uses: helm/kind-action@v1
-      with: {node_image: 'docker.io/library/python:3.12'}
-"#,
-            &[
-                r#"7 docker.io/library/python:3.12; yaml = { PATH, at = "jobs.a.steps[0].with.image" }"#,
-                r#"12 docker.io/library/python:3.12; image = { PATH, at = "jobs.a.steps[1].with.driver-opts" }"#,
-                r#"14 moby/buildkit:v0.17"#,
-                r#"18 docker.io/library/python:3.12; yaml = { PATH, at = "jobs.a.steps[4].with.node_image" }"#,
-            ],
-            r#"on: push
-jobs:
-  a:
-    steps:
-    - uses: docker/setup-qemu-action@v3
-      with:
         image: docker.io/library/python:3.12@DIGEST
     - uses: docker/setup-buildx-action@v3
       with:
@@ -81,6 +56,12 @@ jobs:
     - uses: helm/kind-action@v1
       with: {node_image: 'docker.io/library/python:3.12@DIGEST'}
 "#,
+            &[
+                r#"7 docker.io/library/python:3.12; yaml = { PATH, at = "jobs.a.steps[0].with.image" }"#,
+                r#"12 docker.io/library/python:3.12; image = { PATH, at = "jobs.a.steps[1].with.driver-opts" }"#,
+                r#"14 moby/buildkit:v0.17"#,
+                r#"18 docker.io/library/python:3.12; yaml = { PATH, at = "jobs.a.steps[4].with.node_image" }"#,
+            ],
         );
     }
 }

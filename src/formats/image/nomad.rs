@@ -54,7 +54,7 @@ mod tests {
     task "server" {
       driver = "docker"
       config {
-        image = "python:3.12"
+        image = "python«:3.12→@DIGEST»"
         args  = ["run"]
       }
     }
@@ -73,26 +73,6 @@ mod tests {
                 r#"6 python:3.12; image = { PATH, at = "job.web.group.app.task.server.config.image" }"#,
                 r#"16 docker.io/library/redis:7"#,
             ],
-            r#"job "web" {
-  group "app" {
-    task "server" {
-      driver = "docker"
-      config {
-        image = "python@DIGEST"
-        args  = ["run"]
-      }
-    }
-    task "vm" {
-      driver = "qemu"
-      config { image = "redis:7" }
-    }
-    task "side" {
-      driver = "podman"
-      config { image = "docker://docker.io/library/redis:7" }
-    }
-  }
-}
-"#,
         );
     }
 }

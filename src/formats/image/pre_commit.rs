@@ -68,20 +68,6 @@ mod tests {
   hooks:
   - id: a
     language: docker_image
-    entry: --entrypoint /bin/x docker.io/library/python:3.12 check --all
-  - id: b
-    language: docker_image
-    entry: -e A=b redis:7
-  - id: c
-    language: system
-    entry: python:3.12
-"#,
-            &[r#"6 docker.io/library/python:3.12; image = { PATH, at = "repos[0].hooks[0].entry" }"#, r#"9 redis:7"#],
-            r#"repos:
-- repo: local
-  hooks:
-  - id: a
-    language: docker_image
     entry: --entrypoint /bin/x docker.io/library/python:3.12@DIGEST check --all
   - id: b
     language: docker_image
@@ -90,6 +76,7 @@ mod tests {
     language: system
     entry: python:3.12
 "#,
+            &[r#"6 docker.io/library/python:3.12; image = { PATH, at = "repos[0].hooks[0].entry" }"#, r#"9 redis:7"#],
         );
     }
 }

@@ -96,18 +96,6 @@ mod tests {
 [Unit]
 Description=Image=python:3.12
 [Container]
-Image = python:3.12
-Exec=run \
-  Image=redis:7
-; Image=redis:7
-[Install]
-Image=redis:7
-"#,
-            &[r#"5 python:3.12; image = { PATH, at = "Container.Image" }"#],
-            r#"# web
-[Unit]
-Description=Image=python:3.12
-[Container]
 Image = python:3.12@DIGEST
 Exec=run \
   Image=redis:7
@@ -115,6 +103,7 @@ Exec=run \
 [Install]
 Image=redis:7
 "#,
+            &[r#"5 python:3.12; image = { PATH, at = "Container.Image" }"#],
         );
     }
 
@@ -123,7 +112,7 @@ Image=redis:7
         check_kind(
             "a.container",
             r#"[Container]
-Image=docker.io/library/python:3.12
+Image=docker.io/library/python:3.12@DIGEST
 [Container]
 Image=base.image
 Image=localhost/%N
@@ -132,12 +121,6 @@ Image=localhost/%N
                 r#"2 docker.io/library/python:3.12; image = { PATH }"#,
                 r#"5 localhost/%N ! contains a template expression"#,
             ],
-            r#"[Container]
-Image=docker.io/library/python:3.12@DIGEST
-[Container]
-Image=base.image
-Image=localhost/%N
-"#,
         );
     }
 }

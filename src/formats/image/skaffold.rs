@@ -40,25 +40,6 @@ kind: Config
 build:
   artifacts:
   - image: example.com/web
-    docker: {buildArgs: {BASE_IMAGE: "python:3.12"}}
-  - image: example.com/app
-    buildpacks: {builder: 'docker.io/library/python:3.12'}
-verify:
-- name: a
-  container: {name: a, image: example.com/web}
-- name: b
-  container: {name: b, image: python:3.12}
-"#,
-            &[
-                r#"6 python:3.12; image = { PATH, at = "build.artifacts[0].docker.buildArgs.BASE_IMAGE" }"#,
-                r#"8 docker.io/library/python:3.12; image = { PATH, at = "build.artifacts[1].buildpacks.builder" }"#,
-                r#"13 python:3.12; image = { PATH, at = "verify[name=b].container.image" }"#,
-            ],
-            r#"apiVersion: skaffold/v4beta11
-kind: Config
-build:
-  artifacts:
-  - image: example.com/web
     docker: {buildArgs: {BASE_IMAGE: "python:3.12@DIGEST"}}
   - image: example.com/app
     buildpacks: {builder: 'docker.io/library/python:3.12@DIGEST'}
@@ -68,6 +49,11 @@ verify:
 - name: b
   container: {name: b, image: python:3.12@DIGEST}
 "#,
+            &[
+                r#"6 python:3.12; image = { PATH, at = "build.artifacts[0].docker.buildArgs.BASE_IMAGE" }"#,
+                r#"8 docker.io/library/python:3.12; image = { PATH, at = "build.artifacts[1].buildpacks.builder" }"#,
+                r#"13 python:3.12; image = { PATH, at = "verify[name=b].container.image" }"#,
+            ],
         );
     }
 }

@@ -46,35 +46,6 @@ mod tests {
 kind: Pipeline
 spec:
   params:
-  - {name: builderImage, default: 'docker.io/library/python:3.12'}
-  - {name: IMAGE, default: 'registry.example/out:1'}
-  - {name: output-image, default: 'registry.example/out:1'}
-  tasks:
-  - name: a
-    taskRef:
-      resolver: bundles
-      params:
-      - name: name
-        value: init
-      - name: bundle
-        value: docker.io/library/python:3.12
-      - {name: kind, value: task}
-  - name: b
-    taskRef: {resolver: hub, params: [{name: bundle, value: 'x:1'}]}
-  - name: c
-    taskSpec:
-      steps:
-      - image: docker.io/library/python:3.12
-"#,
-            &[
-                r#"5 docker.io/library/python:3.12; yaml = { PATH, at = "spec.params[name=builderImage].default" }"#,
-                r#"16 docker.io/library/python:3.12; yaml = { PATH, at = "spec.tasks[name=a].taskRef.params[name=bundle].value" }"#,
-                r#"23 docker.io/library/python:3.12; yaml = { PATH, at = "spec.tasks[name=c].taskSpec.steps[0].image" }"#,
-            ],
-            r#"apiVersion: tekton.dev/v1
-kind: Pipeline
-spec:
-  params:
   - {name: builderImage, default: 'docker.io/library/python:3.12@DIGEST'}
   - {name: IMAGE, default: 'registry.example/out:1'}
   - {name: output-image, default: 'registry.example/out:1'}
@@ -95,6 +66,11 @@ spec:
       steps:
       - image: docker.io/library/python:3.12@DIGEST
 "#,
+            &[
+                r#"5 docker.io/library/python:3.12; yaml = { PATH, at = "spec.params[name=builderImage].default" }"#,
+                r#"16 docker.io/library/python:3.12; yaml = { PATH, at = "spec.tasks[name=a].taskRef.params[name=bundle].value" }"#,
+                r#"23 docker.io/library/python:3.12; yaml = { PATH, at = "spec.tasks[name=c].taskSpec.steps[0].image" }"#,
+            ],
         );
     }
 }

@@ -55,10 +55,25 @@ fn suggested(path: &str, text: &str, existing: &[Target]) -> (Vec<String>, Vec<T
     (shown, new)
 }
 
-/// Checks the images in a file with the suggested targets, and the text after those were written. YAML and JSON are also
-/// parsed by another parser: only images may differ.
+/// Returns a file before and after its targets were written: they add each `DIGEST` of `marked`, with the `@` before it,
+/// and change `«old→new»`.
+fn before_and_after(marked: &str) -> (String, String) {
+    let (mut before, mut after) = (String::new(), String::new());
+    for part in marked.split('»') {
+        let (same, change) = part.split_once('«').unwrap_or((part, "→"));
+        let (old, new) = change.split_once('→').unwrap();
+        before.extend([same.replace("@DIGEST", "").replace("DIGEST", ""), old.to_owned()]);
+        after.extend([same, new]);
+    }
+    (before, after)
+}
+
+/// Checks the images in a file with the suggested targets, and the text after those were written, both in `marked` as in
+/// [`before_and_after`]. YAML and JSON are also parsed by another parser: only images may differ.
 #[track_caller]
-pub(in crate::formats) fn check_kind(path: &str, before: &str, expected: &[&str], after: &str) {
+pub(in crate::formats) fn check_kind(path: &str, marked: &str, expected: &[&str]) {
+    let (before, after) = before_and_after(marked);
+    let before = before.as_str();
     let (shown, new) = suggested(path, before, &[]);
     assert_eq!(shown, expected);
     let written = new.iter().map(|target| target.to_toml("\n")).collect::<String>();

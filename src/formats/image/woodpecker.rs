@@ -40,28 +40,17 @@ clone:
   git: {image: woodpeckerci/plugin-git:2}
 steps:
 - name: a
-  image: python:3.12
-  commands: [x]
-services:
-  db:
-    image: docker.io/library/python:3.12
-"#,
-            &[
-                r#"3 woodpeckerci/plugin-git:2"#,
-                r#"6 python:3.12; image = { PATH, at = "steps[name=a].image" }"#,
-                r#"10 docker.io/library/python:3.12; image = { PATH, at = "services.db.image" }"#,
-            ],
-            r#"when: [{event: push}]
-clone:
-  git: {image: woodpeckerci/plugin-git:2}
-steps:
-- name: a
   image: python:3.12@DIGEST
   commands: [x]
 services:
   db:
     image: docker.io/library/python:3.12@DIGEST
 "#,
+            &[
+                r#"3 woodpeckerci/plugin-git:2"#,
+                r#"6 python:3.12; image = { PATH, at = "steps[name=a].image" }"#,
+                r#"10 docker.io/library/python:3.12; image = { PATH, at = "services.db.image" }"#,
+            ],
         );
     }
 }
