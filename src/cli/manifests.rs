@@ -240,7 +240,13 @@ impl DirectorySearch {
     fn exclude_ignored(&mut self) {
         let before = self.paths.len();
         let (rules, below) = (&self.rules, &self.below);
-        self.paths.retain(|(path, is_named)| *is_named || !rules.ignores(&format!("{below}{path}")));
+        self.paths.retain(|(path, is_named)| {
+            let is_searched = *is_named || !rules.ignores(&format!("{below}{path}"));
+            if !is_searched {
+                tracing::debug!("`{path}` not searched: excluded by `[files] ignore`");
+            }
+            is_searched
+        });
         self.ignored = before - self.paths.len();
     }
 
@@ -298,7 +304,7 @@ impl UnreadFiles {
             UnreadReasonV1::Template => format!("{} (literal images only)", count(*files, "template")),
             UnreadReasonV1::Invalid => format!("{files} invalid"),
             UnreadReasonV1::Unreadable => format!("{files} unreadable"),
-            UnreadReasonV1::Ignored => format!("{files} in `[files] ignore`"),
+            UnreadReasonV1::Ignored => format!("{files} excluded by `[files] ignore`"),
         };
         let reasons: Vec<String> = self.counts.iter().map(reason).collect();
         let files = count(self.counts.values().sum(), "file");

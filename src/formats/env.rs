@@ -118,7 +118,7 @@ fn uses(text: &FileText, variables: &[EnvVariable<'_>]) -> BTreeMap<usize, EnvUs
         let used = EnvUse { image: parse(&name), text: name, before: before.chars().last() };
         match uses.get_mut(&at) {
             Some(known) if known.text != used.text => {
-                known.image = Err(NotAnImage::Open("is part of several images"));
+                known.image = Err(NotAnImage::Open("the variable is used in several images"));
             }
             Some(_) => {}
             None => drop(uses.insert(at, used)),
@@ -177,7 +177,7 @@ mod tests {
             "services: {a: {image: 'a:$V'}, b: {image: 'b:$V'}}\n",
             "V=1\n",
             &["a:$V ! is set in `.env`", "b:$V ! is set in `.env`"],
-            &["1 ! is part of several images"],
+            &["1 ! the variable is used in several images"],
         );
     }
 

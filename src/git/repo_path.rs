@@ -22,7 +22,9 @@ impl RepoPath {
         }
         let parts: Vec<_> = text.split('/').collect();
         if text.len() > LENGTH_MAX || !parts.iter().all(|part| is_plain_part(part)) {
-            let reason = "a path has plain ASCII parts, none of them `.`, `..` or `.git…`".to_owned();
+            let reason = format!(
+                "a path has at most {LENGTH_MAX} bytes, in plain ASCII parts, none of them `.`, `..` or `.git…`"
+            );
             return Err(GitError::Tree { path: shown(text), reason });
         }
         Ok(Self(parts.into_iter().map(str::to_owned).collect()))

@@ -82,8 +82,10 @@ impl KnownImage {
             return Err(self.invalid(spec, &message, "name the pin's repository there"));
         }
         if spec.part != ReferencePart::default() {
-            let message =
-                format!("`write = \"{}\"` is not supported here: the image has several keys", spec.part.name());
+            let message = format!(
+                "`write = \"{}\"` is not supported here: the image is split over several keys",
+                spec.part.name()
+            );
             return Err(self.invalid(
                 spec,
                 &message,

@@ -153,7 +153,7 @@ fn f17_an_image_that_cannot_be_written_is_reported_with_a_remedy() {
         "write = \"repository@digest\"\nimage = { path = \"a.yaml\", at = \"spec.ref\" }",
         "a.yaml",
         &format!("{flux}  ref: {{digest: ''}}\n"),
-        "5 ! `write = \"repository@digest\"` is not supported here: the image has several keys; remove `write`; the keys for \
+        "5 ! `write = \"repository@digest\"` is not supported here: the image is split over several keys; remove `write`; the keys for \
          tag and digest are written if they exist",
     );
 }

@@ -62,7 +62,7 @@ impl RemoteHandle {
             return result;
         }
         if let Some(slot) = slot {
-            let shown = slot.display();
+            let shown = slot.display().to_string();
             tracing::warn!(
                 "the Git cache `{shown}` did not respond within {} s; using a temporary one",
                 limit.as_secs()
@@ -71,7 +71,7 @@ impl RemoteHandle {
             let cleared = deadline::run(limit, move || cache::clear(&slot));
             if !matches!(cleared, Ok(Some(Ok(())))) {
                 tracing::warn!(
-                    "cannot remove that cache, so the next process may wait for it again; remove it yourself"
+                    "cannot remove the Git cache `{shown}`; remove it yourself, or the next process may wait for it again"
                 );
             }
         }

@@ -169,7 +169,7 @@ dockerfile = { path = "deploy/Dockerfile", stage = "0" }
 not added:
 AT                    TEXT                         REASON
 deploy/Dockerfile:2   docker.io/library/golang:1   not covered; run `pinstream tag docker.io/library/golang:1 golang:1`
-note: 2 files not read: 2 in `[files] ignore`; `-v` lists them
+note: 2 files not read: 2 excluded by `[files] ignore`; `-v` lists them
 note: `REGISTRY/python:3.12` is covered by several tags; using `python:3.12`, not `python:arm`
 --- exit 0
 "#,
