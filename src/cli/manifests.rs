@@ -227,7 +227,9 @@ impl DirectorySearch {
             companions,
         };
         let mut kustomizations = Vec::new();
-        for (path, _) in search.paths.iter().filter(|(path, _)| KustomizeOverlays::reads(path)) {
+        let is_excluded = |path: &str| search.rules.ignores(&format!("{}{path}", search.below));
+        let overlays = search.paths.iter().map(|(path, _)| path);
+        for path in overlays.filter(|path| KustomizeOverlays::reads(path) && !is_excluded(path)) {
             // The search itself reports a file that cannot be read.
             let bytes = search.root.file(path).ok().flatten().map(|file| file.bytes).unwrap_or_default();
             kustomizations.push(source::decode(path, &bytes).0);

@@ -10,7 +10,7 @@ use super::{
     Evidence, FileFormat, FileText, ImageSite, ReferencePart, SELECT_ONE, Selector, SiteCandidate, TargetEdit,
     TargetError, TargetKind, TargetReader, WriteSpec,
 };
-use crate::model::image::{Repository, complete};
+use crate::model::image::{Repository, complete, has_tag_or_digest};
 use crate::text::diagnostics::{At, Problem, SourceFile};
 use crate::text::yaml::{self, YamlNode, YamlValue};
 
@@ -113,7 +113,7 @@ pub(super) fn images(text: &FileText, values: &[Arc<YamlNode>]) -> Vec<ImageSite
             found.extend(match value.value {
                 YamlValue::Map(_) => map_site(value),
                 // Without a tag it may be part of an image, or anything else; a URL is a picture.
-                _ => (value.text().filter(|text| text.contains([':', '@']) && !text.contains("://")))
+                _ => (value.text().filter(|text| has_tag_or_digest(text) && !text.contains("://")))
                     .map(|value_text| ImageSite::scalar(&text.file, value, value_text.to_owned())),
             });
         }

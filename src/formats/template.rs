@@ -7,6 +7,7 @@ use std::sync::LazyLock;
 use regex_lite::Regex;
 
 use super::ImageSite;
+use crate::model::image::has_tag_or_digest;
 use crate::text::diagnostics::SourceFile;
 
 use super::image_site::parse;
@@ -28,7 +29,7 @@ pub fn literal_images(file: &SourceFile) -> Vec<ImageSite> {
     let site = |key: &str, span: Range<usize>| {
         let text = &file.text[span.clone()];
         // Values of other keys may be anything without a tag.
-        let is_image = key == "image" || (text.contains([':', '@']) && !text.contains("://"));
+        let is_image = key == "image" || (has_tag_or_digest(text) && !text.contains("://"));
         let image = is_image.then(|| parse(text).ok())?;
         Some(ImageSite::literal(span, text, Ok(image?)))
     };

@@ -328,3 +328,9 @@ fn a_kind_is_named_in_its_own_file_and_in_the_list_of_kinds() {
         assert_eq!(BTreeSet::from_iter(others), BTreeSet::from_iter(expected.iter().copied()), "{name}");
     }
 }
+
+#[test]
+fn all_patterns_are_valid() {
+    let all: Vec<&str> = FileKind::ALL.iter().flat_map(|kind| kind.patterns()).copied().collect();
+    assert_eq!(super::search_patterns().len(), all.len());
+}

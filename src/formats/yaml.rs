@@ -123,7 +123,7 @@ pub(super) fn write(spec: &WriteSpec<'_>, node: &YamlNode, new: &str) -> Result<
             let new = if is_same { &text.text()[inner.clone()] } else { new };
             Ok(spec.replace(inner, was, new))
         }
-        Some(_) if is_plain(new) => Ok(spec.replace(span, was, new)),
+        Some(_) if is_plain(new) && !text.path().ends_with(".json") => Ok(spec.replace(span, was, new)),
         Some(_) => Ok(spec.replace(span, was, &format!("\"{new}\""))),
         None => {
             Err(text.invalid(span, "the value is empty", "write `\"\"` there once; pinstream fills it in from then on"))

@@ -24,8 +24,8 @@ pub use digest::Digest;
 pub use followed::{FollowedTag, RemoteName, RemoteTag};
 pub use platform::Platform;
 pub use spellings::{
-    complete, defined_image, defined_registry, defined_repository, image_spellings, repository_spellings,
-    written_repository,
+    complete, defined_image, defined_registry, defined_repository, has_tag_or_digest, image_spellings,
+    repository_spellings, written_repository,
 };
 
 /// The longest tag name (OCI Distribution 1.1, `<reference>` as a tag).

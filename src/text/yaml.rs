@@ -145,7 +145,8 @@ fn local(tag: Option<&Tag>) -> Option<Box<str>> {
 struct TreeBuilder<'a> {
     file: &'a Arc<SourceFile>,
     open: Vec<OpenCollection>,
-    anchors: HashMap<usize, Arc<YamlNode>>,
+    /// Values with an anchor, and the number of levels below them.
+    anchors: HashMap<usize, (Arc<YamlNode>, usize)>,
     nodes: usize,
     done: Vec<Arc<YamlNode>>,
 }
@@ -157,6 +158,8 @@ struct OpenCollection {
     tag: Option<Box<str>>,
     is_map: bool,
     items: Vec<Arc<YamlNode>>,
+    /// Number of levels of the items.
+    height: usize,
 }
 
 impl TreeBuilder<'_> {
@@ -170,10 +173,12 @@ impl TreeBuilder<'_> {
                 let text = text.into_owned();
                 let value = if style == ScalarStyle::Plain { YamlValue::Plain(text) } else { YamlValue::Quoted(text) };
                 let is_block = matches!(style, ScalarStyle::Literal | ScalarStyle::Folded);
-                self.put(Arc::new(YamlNode { value, span, tag, is_anchored: anchor > 0, is_block }), anchor)
+                self.put(Arc::new(YamlNode { value, span, tag, is_anchored: anchor > 0, is_block }), anchor, 0)
             }
             Event::Alias(id) => match self.anchors.get(&id).cloned() {
-                Some(node) => self.put(node, 0),
+                // Walks follow aliases, and the values of one may contain others.
+                Some((_, height)) if self.open.len() + height > DEPTH_MAX => Err(self.too_deep(span.start)),
+                Some((node, height)) => self.put(node, 0, height),
                 None => Err(Problem::at(self.file, span, "an alias refers to a value that contains it")),
             },
             Event::SequenceEnd | Event::MappingEnd => self.open.pop().map_or(Ok(()), |open| self.close(open, span.end)),
@@ -187,15 +192,18 @@ impl TreeBuilder<'_> {
 
     fn open(&mut self, start: usize, anchor: usize, tag: Option<Box<str>>, is_map: bool) -> Result<(), Problem> {
         if self.open.len() >= DEPTH_MAX {
-            let message = format!("lists and maps are nested deeper than {DEPTH_MAX} levels");
-            return Err(Problem::at(self.file, start..start, message));
+            return Err(self.too_deep(start));
         }
-        self.open.push(OpenCollection { start, anchor, tag, is_map, items: Vec::new() });
+        self.open.push(OpenCollection { start, anchor, tag, is_map, items: Vec::new(), height: 0 });
         Ok(())
     }
 
+    fn too_deep(&self, at: usize) -> Problem {
+        Problem::at(self.file, at..at, format!("lists and maps are nested deeper than {DEPTH_MAX} levels"))
+    }
+
     fn close(&mut self, open: OpenCollection, end: usize) -> Result<(), Problem> {
-        let OpenCollection { start, anchor, tag, is_map, items } = open;
+        let OpenCollection { start, anchor, tag, is_map, items, height } = open;
         let value = if is_map {
             let mut items = items.into_iter();
             let mut entries = Vec::with_capacity(items.len() / 2);
@@ -207,20 +215,24 @@ impl TreeBuilder<'_> {
             YamlValue::List(items)
         };
         let span = start..end.max(start);
-        self.put(Arc::new(YamlNode { value, span, tag, is_anchored: anchor > 0, is_block: false }), anchor)
+        self.put(Arc::new(YamlNode { value, span, tag, is_anchored: anchor > 0, is_block: false }), anchor, height + 1)
     }
 
-    fn put(&mut self, node: Arc<YamlNode>, anchor: usize) -> Result<(), Problem> {
+    /// Adds a value that has `height` levels below and including its own, if it is a list or map.
+    fn put(&mut self, node: Arc<YamlNode>, anchor: usize, height: usize) -> Result<(), Problem> {
         self.nodes += 1;
         if self.nodes > NODES_MAX {
             let message = format!("the file has more than {NODES_MAX} values");
             return Err(Problem::at(self.file, node.span.clone(), message));
         }
         if anchor > 0 {
-            self.anchors.insert(anchor, Arc::clone(&node));
+            self.anchors.insert(anchor, (Arc::clone(&node), height));
         }
         match self.open.last_mut() {
-            Some(open) => open.items.push(node),
+            Some(open) => {
+                open.height = open.height.max(height);
+                open.items.push(node);
+            }
             None => self.done.push(node),
         }
         Ok(())
@@ -361,6 +373,8 @@ mod tests {
             let all = vec![format!("*a{}", n - 1); 10].join(", ");
             bomb.push_str(&format!("a{n}: &a{n} [{all}]\n"));
         }
+        let chain: String = (1..70).map(|n| format!("a{n}: &a{n} [*a{}]\n", n - 1)).collect();
+        assert!(error_of(&format!("a0: &a0 x\n{chain}")).ends_with("deeper than 64 levels"));
         // The tree shares its values, so it is small; expanded it would not be.
         assert!(parse(&file(&bomb)).is_ok());
         assert!(error_of(&bomb).contains("aliases expand to more than"), "{}", error_of(&bomb));

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use super::super::{Evidence, ImageSite, ReferencePart, yaml, yaml::has_line};
+use crate::model::image::has_tag_or_digest;
 use crate::text::yaml::YamlNode;
 
 use super::super::image_site::{parse, unquoted};
@@ -45,15 +46,11 @@ fn variables(place: &RulePlace<'_>) -> Vec<KnownImage> {
         let stem = name.trim_end_matches("image");
         let tag = [format!("{name}_tag"), format!("{stem}tag")].into_iter().find_map(|tag| place.node.get(&tag));
         match tag {
-            Some(tag) if !is_tagged(value.text()?) => pair(&place.below(value), tag),
+            Some(tag) if !has_tag_or_digest(value.text()?) => pair(&place.below(value), tag),
             _ => tagged_value(&place.below(value)).pop(),
         }
     };
     place.node.entries().iter().filter_map(image).collect()
-}
-
-fn is_tagged(image: &str) -> bool {
-    image.contains('@') || image.rsplit('/').next().is_some_and(|last| last.contains(':'))
 }
 
 /// Returns the image whose tag is another variable, which receives the digest as well.

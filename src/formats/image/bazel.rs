@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use super::super::{DocumentTree, Evidence, FileText, ImageSite};
+use crate::model::image::has_tag_or_digest;
 use crate::text::diagnostics::Problem;
 use crate::text::yaml::{YamlNode, YamlValue};
 
@@ -48,8 +49,8 @@ fn pull(place: &RulePlace<'_>) -> Vec<KnownImage> {
         (None, Some(registry), Some(repository)) => format!("{registry}/{repository}"),
         _ => return Vec::new(),
     };
-    let has_tag = name.rsplit('/').next().is_some_and(|last| last.contains(':'));
-    let site = ImageSite::map(call, name, if has_tag { "" } else { "tag" }, "has neither tag nor digest");
+    let tag_key = if has_tag_or_digest(&name) { "" } else { "tag" };
+    let site = ImageSite::map(call, name, tag_key, "has neither tag nor digest");
     let is_string = |node: &YamlNode| matches!(node.value, YamlValue::Quoted(_));
     let form = match call.get("digest") {
         Some(digest) if is_string(digest) => {

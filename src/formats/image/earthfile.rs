@@ -9,14 +9,14 @@ use crate::text::yaml::{YamlNode, YamlValue};
 
 use super::kind::{KnownKind, RuleScope, file_name};
 use super::rule::ImageRule;
-use super::spelling::value;
+use super::spelling::unquoted_value;
 
 pub(super) const KIND: KnownKind = KnownKind {
     patterns: &["**/Earthfile"],
     recognize: |file| (file_name(file) == "Earthfile").then_some(Evidence::Name),
     scope: RuleScope::All,
     tree,
-    rules: &[ImageRule { at: "FROM[*]", images: value }, ImageRule { at: "pull[*]", images: value }],
+    rules: &[ImageRule { at: "FROM[*]", images: unquoted_value }, ImageRule { at: "pull[*]", images: unquoted_value }],
 };
 
 fn tree(text: &FileText) -> Result<Arc<DocumentTree>, Problem> {
@@ -28,7 +28,8 @@ fn document(text: &str) -> Arc<YamlNode> {
     let (mut from, mut pull) = (Vec::new(), Vec::new());
     for (start, command) in commands(text) {
         let word_at = |word: &str| start + (word.as_ptr() as usize - command.as_ptr() as usize);
-        let mut words = command.split_whitespace().filter(|word| *word != "\\");
+        let lines = command.lines().filter(|line| !is_comment(line));
+        let mut words = lines.flat_map(str::split_whitespace).filter(|word| *word != "\\");
         match words.next() {
             Some("FROM") => {
                 let image = words.find(|word| !word.starts_with("--"));
@@ -60,12 +61,17 @@ fn document(text: &str) -> Arc<YamlNode> {
     Arc::new(YamlNode::plain(YamlValue::Map(lists), 0..text.len()))
 }
 
-/// Returns the commands with their first bytes: lines, joined where they end in a backslash.
+fn is_comment(line: &str) -> bool {
+    line.trim_start().starts_with('#')
+}
+
+/// Returns the commands with their first bytes: lines, joined where they end in a backslash; a comment joins nothing.
 fn commands(text: &str) -> Vec<(usize, &str)> {
     let (mut found, mut start, mut at) = (Vec::new(), 0, 0);
     for line in text.split_inclusive('\n') {
         at += line.len();
-        if !line.trim_end().ends_with('\\') {
+        let is_first = start + line.len() == at;
+        if if is_comment(line) { is_first } else { !line.trim_end().ends_with('\\') } {
             found.push((start, &text[start..at]));
             start = at;
         }
@@ -88,13 +94,14 @@ mod tests {
             "app/Earthfile",
             r#"VERSION 0.8
 FROM python:3.12@DIGEST
-# FROM redis:7
+# FROM redis:7 \
 build:
     FROM --platform=linux/amd64 docker.io/library/python:3.12@DIGEST
     COPY . .
 test:
     FROM +build
     WITH DOCKER \
+        # --pull nginx:1
         --pull redis:7 --load=x:1=+build
         RUN true
     END
@@ -103,7 +110,7 @@ test:
             &[
                 r#"2 python:3.12; image = { PATH, at = "FROM[0]" }"#,
                 r#"5 docker.io/library/python:3.12; image = { PATH, at = "FROM[1]" }"#,
-                r#"10 redis:7"#,
+                r#"11 redis:7"#,
             ],
         );
     }

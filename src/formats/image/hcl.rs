@@ -17,7 +17,7 @@ type HclEntries = Vec<(Arc<YamlNode>, Arc<YamlNode>)>;
 /// Parses a file into one document of nested maps.
 pub(super) fn tree(text: &FileText) -> Result<Arc<DocumentTree>, Problem> {
     text.parsed("hcl", || {
-        let mut reader = HclReader { file: &text.file, at: 0 };
+        let mut reader = HclReader { file: &text.file, at: 0, open: 0 };
         let entries = reader.body(0, None)?;
         Ok(DocumentTree::new(vec![node(YamlValue::Map(entries), 0..text.text().len())]))
     })
@@ -30,6 +30,8 @@ fn node(value: YamlValue, span: Range<usize>) -> Arc<YamlNode> {
 struct HclReader<'a> {
     file: &'a Arc<SourceFile>,
     at: usize,
+    /// Number of open brackets that are skipped, with templates in strings in between.
+    open: usize,
 }
 
 impl HclReader<'_> {
@@ -72,11 +74,16 @@ impl HclReader<'_> {
         }
     }
 
+    fn check_depth(&self, depth: usize) -> Result<(), Problem> {
+        match depth > DEPTH_MAX {
+            true => Err(self.invalid(&format!("nested deeper than {DEPTH_MAX} levels"))),
+            false => Ok(()),
+        }
+    }
+
     /// Parses attributes and blocks up to `end`, or to the end of the file.
     fn body(&mut self, depth: usize, end: Option<char>) -> Result<HclEntries, Problem> {
-        if depth > DEPTH_MAX {
-            return Err(self.invalid(&format!("nested deeper than {DEPTH_MAX} levels")));
-        }
+        self.check_depth(depth)?;
         let mut entries = Vec::new();
         loop {
             self.skip_blanks(true);
@@ -111,11 +118,15 @@ impl HclReader<'_> {
                 Some('{') => {
                     let start = self.at;
                     self.skip(1);
-                    let inner = self.body(depth + 1, Some('}'))?;
+                    // Each label is a level of the tree.
+                    let inner = self.body(depth + names.len(), Some('}'))?;
                     insert(entries, &names, node(YamlValue::Map(inner), start..self.at));
                     return Ok(());
                 }
-                _ => names.push(self.name()?),
+                _ => {
+                    names.push(self.name()?);
+                    self.check_depth(depth + names.len())?;
+                }
             }
         }
     }
@@ -179,9 +190,7 @@ impl HclReader<'_> {
     }
 
     fn items(&mut self, depth: usize) -> Result<Vec<Arc<YamlNode>>, Problem> {
-        if depth > DEPTH_MAX {
-            return Err(self.invalid(&format!("nested deeper than {DEPTH_MAX} levels")));
-        }
+        self.check_depth(depth)?;
         let mut items = Vec::new();
         loop {
             self.skip_blanks(true);
@@ -243,6 +252,8 @@ impl HclReader<'_> {
     /// Skips a bracket and everything up to the one that closes it.
     fn skip_brackets(&mut self) -> Result<(), Problem> {
         let mut depth = 0;
+        self.open += 1;
+        self.check_depth(self.open)?;
         loop {
             self.skip_blanks(true);
             match self.peek() {
@@ -261,6 +272,7 @@ impl HclReader<'_> {
             }
             self.skip(self.peek().map_or(0, char::len_utf8));
             if depth == 0 {
+                self.open -= 1;
                 return Ok(());
             }
         }
@@ -348,5 +360,7 @@ mod tests {
         check("a = <<E\nx\n", "1 invalid HCL: a heredoc does not end");
         check("= 1", "1 invalid HCL: expected a name");
         check(&"a {".repeat(70), "1 invalid HCL: nested deeper than 64 levels");
+        check(&format!("{} {{}}", "a ".repeat(70)), "1 invalid HCL: nested deeper than 64 levels");
+        check(&format!("a = {}", "\"${".repeat(70)), "1 invalid HCL: nested deeper than 64 levels");
     }
 }

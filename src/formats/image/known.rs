@@ -4,8 +4,8 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::super::{ImageSite, ReferencePart, Selector, TargetEdit, TargetError, WriteSpec};
-use crate::model::image::complete;
+use super::super::{ImageSite, NotAnImage, ReferencePart, Selector, TargetEdit, TargetError, WriteSpec};
+use crate::model::image::ImageRef;
 use crate::text::yaml::YamlNode;
 
 use super::super::yaml::write;
@@ -58,12 +58,17 @@ impl KnownImage {
             return Err(shared.problem(text).into());
         }
         let within = |span: &Range<usize>, part| {
-            let was = &text.text()[span.clone()];
-            Ok(vec![spec.replace(span.clone(), was, &reference(spec, was, part)?)])
+            Ok(vec![spec.replace(span.clone(), &text.text()[span.clone()], &spec.part_of(part)?)])
         };
+        let is_reference = matches!(self.form, ImageForm::Value | ImageForm::Within(_) | ImageForm::DigestOnly(_));
+        if let Err(NotAnImage::Open(why)) = &self.site.image
+            && is_reference
+        {
+            return Err(self.invalid(spec, &format!("the image {why}"), "write the image out, or select another one"));
+        }
         match &self.form {
-            ImageForm::Value => Ok(vec![write(spec, &self.node, &reference(spec, &self.site.text, spec.part)?)?]),
-            ImageForm::Within(span) => within(span, spec.part),
+            ImageForm::Value => Ok(vec![write(spec, &self.node, &spec.part_of(self.part(spec))?)?]),
+            ImageForm::Within(span) => within(span, self.part(spec)),
             ImageForm::DigestOnly(span) => within(span, ReferencePart::RepositoryAtDigest),
             ImageForm::Keys(keys) => self.write_keys(keys, spec),
             ImageForm::HelmMap => Err(self.invalid(
@@ -72,6 +77,18 @@ impl KnownImage {
                 "use `helm = { path = \"…\", at = \"…\" }`",
             )),
             ImageForm::ReadOnly(message, help) => Err(self.invalid(spec, message, help)),
+        }
+    }
+
+    /// Returns the part to write: a digest without a tag stays one.
+    fn part(&self, spec: &WriteSpec<'_>) -> ReferencePart {
+        let has_digest_only =
+            |image: &ImageRef| image.tag().is_none() && image.repository() == spec.pin.image.repository();
+        match &self.site.image {
+            Ok(image) if spec.part == ReferencePart::Reference && has_digest_only(image) => {
+                ReferencePart::RepositoryAtDigest
+            }
+            _ => spec.part,
         }
     }
 
@@ -105,30 +122,5 @@ impl KnownImage {
     fn invalid(&self, spec: &WriteSpec<'_>, message: &str, help: &str) -> TargetError {
         let start = self.site.span.start;
         spec.text.invalid(start..start, message, help)
-    }
-}
-
-/// Returns `part` of the pin with the repository as it was written, if it is the pin's. A digest without a tag stays one.
-fn reference(spec: &WriteSpec<'_>, was: &str, part: ReferencePart) -> Result<String, TargetError> {
-    let repository = spec.pin.image.repository();
-    let old = complete(was).ok().filter(|image| image.repository() == repository);
-    let part = match &old {
-        Some(image) if image.tag().is_none() && part == ReferencePart::Reference => ReferencePart::RepositoryAtDigest,
-        _ => part,
-    };
-    let new = spec.part_of(part)?;
-    let rest = new.strip_prefix(&repository.to_string());
-    Ok(match (old, rest) {
-        (Some(_), Some(rest)) => format!("{}{rest}", name(was)),
-        _ => new,
-    })
-}
-
-/// Returns the name in a reference, without tag and digest.
-fn name(reference: &str) -> &str {
-    let name = reference.split('@').next().unwrap_or_default();
-    match name.rsplit_once(':') {
-        Some((name, tag)) if !tag.contains('/') => name,
-        _ => name,
     }
 }

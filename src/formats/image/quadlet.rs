@@ -9,7 +9,7 @@ use crate::text::yaml::{YamlNode, YamlValue};
 use super::kind::{KnownKind, RuleScope, file_name};
 use super::known::KnownImage;
 use super::rule::{ImageRule, RulePlace};
-use super::spelling::value;
+use super::spelling::unquoted_value;
 
 /// Extensions of units and their sections with an image.
 const UNITS: [(&str, &str); 3] = [(".container", "[Container]"), (".image", "[Image]"), (".volume", "[Volume]")];
@@ -32,7 +32,7 @@ pub(super) const KIND: KnownKind = KnownKind {
 
 fn image(place: &RulePlace<'_>) -> Vec<KnownImage> {
     let is_unit = place.node.text().is_some_and(|text| text.ends_with(".image") || text.ends_with(".build"));
-    if is_unit { Vec::new() } else { value(place) }
+    if is_unit { Vec::new() } else { unquoted_value(place) }
 }
 
 fn tree(text: &FileText) -> Result<Arc<DocumentTree>, Problem> {
@@ -62,10 +62,12 @@ fn document(text: &str) -> Arc<YamlNode> {
     for whole in text.split_inclusive('\n') {
         let (line, start) = (whole.trim(), at + (whole.len() - whole.trim_start().len()));
         at += whole.len();
-        let is_comment = line.starts_with(['#', ';']);
-        let is_part = is_continued && !is_comment;
-        is_continued = line.ends_with('\\') && (!is_comment || is_continued);
-        if is_part || is_comment || is_continued {
+        // A comment does not end a value that continues.
+        if line.starts_with(['#', ';']) {
+            continue;
+        }
+        let is_part = std::mem::replace(&mut is_continued, line.ends_with('\\'));
+        if is_part || is_continued {
             continue;
         }
         if let Some(name) = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
@@ -98,6 +100,7 @@ Description=Image=python:3.12
 [Container]
 Image = python:3.12@DIGEST
 Exec=run \
+# comment
   Image=redis:7
 ; Image=redis:7
 [Install]

@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::super::{ImageSite, NotAnImage, ReferencePart};
-use crate::model::image::ImageRef;
+use crate::model::image::{ImageRef, has_tag_or_digest};
 use crate::text::yaml::YamlNode;
 
 use super::super::helm;
@@ -26,9 +26,14 @@ pub(super) fn value(place: &RulePlace<'_>) -> Vec<KnownImage> {
         .collect()
 }
 
+/// The value is a reference in a format that does not know quotes.
+pub(super) fn unquoted_value(place: &RulePlace<'_>) -> Vec<KnownImage> {
+    place.node.text().filter(|text| !text.is_empty()).map(|text| place.within(0..text.len())).into_iter().collect()
+}
+
 /// The value is a reference with a tag or a digest; anything else is not taken for an image.
 pub(super) fn tagged_value(place: &RulePlace<'_>) -> Vec<KnownImage> {
-    value(place).into_iter().filter(is_certain).filter(|image| image.site.text.contains([':', '@'])).collect()
+    value(place).into_iter().filter(is_certain).filter(|image| has_tag_or_digest(&image.site.text)).collect()
 }
 
 /// The value is a reference behind `prefix`.

@@ -44,6 +44,11 @@ pub fn written_repository(text: &str) -> &str {
     }
 }
 
+/// Returns whether a name, which may be incomplete, has a tag or a digest.
+pub fn has_tag_or_digest(text: &str) -> bool {
+    written_repository(text) != text
+}
+
 /// Parses an image in a definition, which must have its one spelling: Docker Hub is `docker.io`, and its official images
 /// are below `library`.
 ///
