@@ -2,11 +2,12 @@
 # docker-registry 2.8.2 (Debian 13) as pull-through cache: while its upstream is down, it answers with a part of the truth.
 #
 # The list of tags has status 200 and contains only the tags that were pulled through the cache before. A tag that was not
-# is 404 MANIFEST_UNKNOWN to HEAD and GET, exactly like a tag that does not exist, although the upstream has it. A request by
-# digest does not help: for a manifest that is not cached and does not exist anywhere, it is 500 UNKNOWN with and without the
-# upstream. A client that removes what the list lacks, or believes the 404, removes tags that exist.
-# Observed: list {"name":"app","tags":["one"]}; "two" 404; digest 500; after the restart of the upstream the list has both
-# tags, "two" is 200, and the digest is 500 as before.
+# is 404 MANIFEST_UNKNOWN to HEAD and GET, exactly like a tag that does not exist, although the upstream has it. A manifest
+# by digest that exists nowhere is 500 UNKNOWN with and without the upstream. Only a blob tells the two apart: one that exists
+# nowhere is 404 BLOB_UNKNOWN with the upstream and 500 without it. A client that removes what the list lacks, or believes the
+# 404 of a tag, removes tags that exist.
+# Observed: list {"name":"app","tags":["one"]}; "two" 404; digest 500; blob 500. After the restart of the upstream the list
+# has both tags, "two" is 200, the digest is 500 as before, and the blob is 404.
 set -euo pipefail
 
 for program in curl docker-registry python3; do
@@ -40,11 +41,15 @@ status() { # status METHOD REFERENCE: the status of a manifest in the cache
     curl -sS -o /dev/null -w '%{http_code}' "${head[@]}" -H 'Accept: application/vnd.oci.image.manifest.v1+json' \
         "http://127.0.0.1:$port/v2/app/manifests/$2"
 }
+blob() { # the status of a blob that exists nowhere
+    curl -sS -o /dev/null -w '%{http_code}' "http://127.0.0.1:$port/v2/app/blobs/$none"
+}
 expect() { # expect WHAT ACTUAL EXPECTED
     echo "$1: $2"
     [ "$2" = "$3" ] || { echo "expected: $3" >&2; exit 1; }
 }
 
+none=sha256:$(printf '0%.0s' $(seq 64))
 up=$(free_port)
 port=$(free_port)
 config upstream "$up" >upstream.yml
@@ -76,15 +81,16 @@ done
 
 kill "$upstream"
 wait "$upstream" 2>/dev/null || true
-none=sha256:$(printf '0%.0s' $(seq 64))
 expect "list without upstream" "$(curl -sS "http://127.0.0.1:$port/v2/app/tags/list")" '{"name":"app","tags":["one"]}'
 expect "HEAD of a tag that only the upstream has" "$(status HEAD two)" 404
 expect "GET of a tag that only the upstream has" "$(status GET two)" 404
 expect "GET of a tag that does not exist" "$(status GET three)" 404
 expect "GET of a digest that does not exist" "$(status GET "$none")" 500
+expect "GET of a blob that does not exist" "$(blob)" 500
 
 start_upstream
 expect "list with upstream" "$(curl -sS "http://127.0.0.1:$port/v2/app/tags/list")" '{"name":"app","tags":["one","two"]}'
 expect "GET of the digest that does not exist" "$(status GET "$none")" 500
+expect "GET of the blob that does not exist" "$(blob)" 404
 expect "HEAD of the other tag" "$(status HEAD two)" 200
 echo "as observed"

@@ -152,8 +152,8 @@ impl Registry {
         let request = RegistryRequest { method: Method::HEAD, path: &place.path, url, accept, max: 0 };
         let (name, heads) = (image.to_string(), &place.endpoint.heads);
         let now = self.transport.http.now();
-        let is_tried = heads.are_usable(now);
-        if is_tried {
+        let mut is_useless = false;
+        if heads.are_usable(now) {
             let reply = self.send(&place.endpoint, &request).await?;
             if !head::is_inconclusive(reply.status) {
                 place.expect_ok(&reply, &name)?;
@@ -161,11 +161,13 @@ impl Registry {
                     return Ok(digest);
                 }
             }
+            // A 404 may concern just this tag, e.g. on a replica that lags behind.
+            is_useless = reply.status != StatusCode::NOT_FOUND;
         }
         let reply = self.get_manifest(place, tag.as_str()).await?;
         place.expect_ok(&reply, &name)?;
         manifest::media_type(head::content_type(&reply.headers), &reply.body)?;
-        if is_tried {
+        if is_useless {
             heads.record_unusable(now);
         }
         Ok(Digest::sha256(&reply.body))
@@ -273,7 +275,7 @@ impl RepositoryAt {
     /// Checks that the status of a response for `object` is 200.
     fn expect_ok(&self, reply: &RegistryReply, object: &str) -> Result<(), ResolveError> {
         let (name, status) = (&self.host().name, reply.status.as_u16());
-        let reason = reply.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
+        let reason = reply.reason_suffix();
         let error = |kind, event: String| Err(ResolveError::new(kind, format!("{event}{reason}")));
         let denied = || format!("access to `{object}` denied: `{name}` returned {status}");
         match reply.status {

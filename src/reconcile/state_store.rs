@@ -186,9 +186,7 @@ impl StateStore {
             state.deferred = waiting.chain(*deferred).cloned().collect();
             state.memory = memory;
             // Others may have recorded theirs since the pass started.
-            state.failing.retain(|id, _| failing.contains_key(id) || !failing_before.contains_key(id));
-            let news = failing.iter().filter(|(id, tag)| failing_before.get(*id) != Some(*tag));
-            state.failing.extend(news.map(|(id, tag)| (id.clone(), tag.clone())));
+            state.merge_failing(failing_before, failing);
             if let Some(due) = due {
                 let next = due.next(state.schedule_of(due.shard));
                 *state = std::mem::take(state).with_schedule(due.shard, next);

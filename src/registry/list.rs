@@ -59,6 +59,10 @@ impl Registry {
             if size.is_some() && seen.is_empty() && refuses_size(&reply) {
                 return Ok(None);
             }
+            if last.is_some() && refuses_page(&reply) {
+                // The list had ended with a full page.
+                return Ok(None);
+            }
             place.expect_ok(&reply, &repository.to_string())?;
             let page = (format.parse)(&reply.body, name, &mut found)?;
             if last.is_some() && page.last == last {
@@ -93,10 +97,15 @@ fn refuses_size(reply: &RegistryReply) -> bool {
     matches!(reply.status, StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY)
 }
 
-/// A page that is too large is not a mistake of the registry; no other request for one fails that way.
+/// Returns true if a status may mean that the registry knows no page after a name.
+fn refuses_page(reply: &RegistryReply) -> bool {
+    refuses_size(reply) || reply.status == StatusCode::NOT_FOUND
+}
+
+/// A page that is too large is not a mistake of the registry; other failures of this kind have a remedy of their own.
 fn too_large(error: ResolveError) -> ResolveError {
     match error.kind {
-        FailureKind::Integrity => unsupported(error.message),
+        FailureKind::Integrity if error.help.is_none() => unsupported(error.message),
         _ => error,
     }
 }

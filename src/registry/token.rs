@@ -232,7 +232,7 @@ fn interpret(reply: &RegistryReply, host: &Host, origin: &UrlOrigin) -> Result<T
     let registry = &host.name;
     let server = format!("token server `{origin}` of `{registry}`");
     let status = reply.status.as_u16();
-    let reason = reply.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
+    let reason = reply.reason_suffix();
     let error = |kind| ResolveError::new(kind, format!("{server} returned {status}{reason}"));
     Ok(match status {
         200 => match BearerToken::parse(&reply.body, server_time(&reply.headers)) {

@@ -54,6 +54,13 @@ pub(super) struct RegistryReply {
     pub(super) _permit: Option<LargeBodyPermit>,
 }
 
+impl RegistryReply {
+    /// Returns the message of an error as the end of a sentence; empty if there is none.
+    pub(super) fn reason_suffix(&self) -> String {
+        self.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default()
+    }
+}
+
 /// Failure of one attempt.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum SendError {
@@ -299,7 +306,7 @@ impl RegistryTransport {
 /// Creates the error of a retryable status.
 fn status_error(host: &Host, reply: &RegistryReply, after: Option<Duration>, attempt: usize) -> ResolveError {
     let code = reply.status.as_u16();
-    let reason = reply.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
+    let reason = reply.reason_suffix();
     let is_limited = code == 429 || (code == 503 && after.is_some());
     let kind = if is_limited { FailureKind::RateLimited } else { FailureKind::Network };
     let attempts = if attempt == 1 { String::new() } else { format!(" ({attempt} attempts)") };

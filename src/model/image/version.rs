@@ -15,6 +15,12 @@ pub struct TagVersion {
 }
 
 impl TagVersion {
+    /// Returns whether two tags tell how their versions differ. An incomplete one such as `3.1` stays the same while the
+    /// version of its images changes.
+    pub fn tells_change_to(&self, new: &Self) -> bool {
+        self.version != new.version || self.parts.min(new.parts) >= 3
+    }
+
     /// Parses `text`; `None` if it is not a version.
     pub fn read(text: &str) -> Option<Self> {
         let text = text.strip_prefix(['v', 'V']).unwrap_or(text);
@@ -45,6 +51,16 @@ pub(crate) fn number(text: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn r02_equal_tags_that_are_incomplete_tell_no_change() {
+        for (old, new, expected) in
+            [("17", "17", false), ("3.1", "3.1", false), ("3.1", "3.2", true), ("1.2.3", "1.2.3", true)]
+        {
+            let [old, new] = [old, new].map(|text| TagVersion::read(text).unwrap());
+            assert_eq!(old.tells_change_to(&new), expected, "{old:?} {new:?}");
+        }
+    }
 
     #[test]
     fn versions_are_read_as_registries_write_them() {

@@ -131,7 +131,9 @@ impl fmt::Display for HoldReason {
             }
             Self::RolledBack => f.write_str("the registry went back to an earlier digest, and `on-rollback` is `hold`"),
             Self::LowerTag => {
-                f.write_str("the pinned tag is gone, the highest one left is lower, and `on-rollback` is `hold`")
+                f.write_str(
+                    "the rule selects a lower tag than the pinned one, which is gone or not signed, and `on-rollback` is `hold`",
+                )
             }
             Self::Ignored(class) => write!(f, "change of class `{class}`, which `ignore` lists"),
             Self::BeyondAllow(level) => write!(f, "{} version change, larger than `allow`", level.as_str()),

@@ -6,7 +6,7 @@
 use std::borrow::Borrow;
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{FailingTag, HookClaim, RunCounts, ScheduleState, State, TagMemory};
+use super::{FailingTag, FailingTags, HookClaim, RunCounts, ScheduleState, State, TagMemory};
 use crate::model::image::Digest;
 use crate::model::lock::Lock;
 use crate::model::shard::Shard;
@@ -58,10 +58,15 @@ impl State {
         merged.deferred.retain(|id| self.deferred.contains(id) || !base.deferred.contains(id));
         merged.deferred.extend(self.deferred.difference(&base.deferred).cloned());
         merged.memory = self.memory.merge(&base.memory, merged.memory);
+        merged.merge_failing(&base.failing, &self.failing);
+        merged
+    }
+
+    /// Applies what changed from `before` to `ours` to the failing tags, which others may have changed meanwhile.
+    pub fn merge_failing(&mut self, before: &FailingTags, ours: &FailingTags) {
         // A success ends the failure, even if another pass failed at about the same time.
         let combine = |ours: Option<&FailingTag>, theirs: Option<&FailingTag>| Some(ours?.combine(theirs?));
-        merge_maps(&base.failing, &self.failing, &mut merged.failing, combine);
-        merged
+        merge_maps(before, ours, &mut self.failing, combine);
     }
 
     fn hooks(&self) -> impl Iterator<Item = &String> {

@@ -242,11 +242,13 @@ impl Resolver<'_> {
                 declared.and_then(|(old, new)| VersionLevel::between(old, new))
             }
         };
+        let needs_config = query.tag.adoption.as_ref().is_some_and(|rules| rules.needs_config());
         let class = match self.images.fetch(world, image, at, query.platform()).await {
             Ok(old) => Some(ChangeClass::between(old.facts(), found.facts(), tags.as_ref())),
+            // The class decides whether the update is adopted.
+            Err(error) if needs_config && level.is_none() && error.kind != FailureKind::NotFound => return Err(error),
             Err(_) => level.map(ChangeClass::Version),
         };
-        let needs_config = query.tag.adoption.as_ref().is_some_and(|rules| rules.needs_config());
         match found.note() {
             Some(note) if needs_config && level.is_none() && class != Some(ChangeClass::Attestation) => {
                 let message = format!("cannot tell what changes in `{image}`, as `allow` or `ignore` requires: {note}");
@@ -261,7 +263,8 @@ impl Resolver<'_> {
 /// Returns the versions of the pinned and the selected tag, if `tag` is selected by version.
 fn tag_versions(tag: &Tag, pin: &Pin, image: &ImageRef) -> Option<(TagVersion, TagVersion)> {
     let TagSource::Select { select, .. } = &tag.source else { return None };
-    select.version(pin.image.tag()?).zip(select.version(image.tag()?))
+    let versions = select.version(pin.image.tag()?).zip(select.version(image.tag()?));
+    versions.filter(|(old, new)| old.tells_change_to(new))
 }
 
 /// Resolves `image` with one HEAD. A digest that was pinned earlier is confirmed by a second request, because a replica

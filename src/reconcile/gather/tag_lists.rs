@@ -12,12 +12,13 @@ use crate::effects::{Clock, Registries};
 use crate::model::image::{Digest, ImageRef, Repository, TagName};
 use crate::model::root::Root;
 use crate::model::stream::TagSource;
+use crate::registry::manifest::Descriptor;
 use crate::registry::{FailureKind, ResolveError};
 
 /// Number of lists that are read concurrently, over all registries.
 const IN_FLIGHT: usize = 32;
-/// Text whose digest no manifest has.
-const NO_MANIFEST: &[u8] = b"pinstream: no manifest has this digest";
+/// Text that no registry stores.
+const NO_BLOB: &[u8] = b"pinstream: no blob has this digest";
 
 /// The tags of a repository.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -97,7 +98,8 @@ async fn list<W: Registries>(
     };
     let mut tags = world.tags(repository).await?;
     let mut missing = without(&tags);
-    if missing.len() * 2 > pinned.len() {
+    // A single tag is resolved by itself.
+    if tags.is_empty() || (pinned.len() > 2 && missing.len() * 2 > pinned.len()) {
         tags = world.tags(repository).await?;
         missing = without(&tags);
     }
@@ -139,12 +141,15 @@ async fn unconfirmed<W: Registries>(
     if absent.is_empty() {
         return unconfirmed;
     }
-    // A cache whose upstream is down returns 404 for a tag that it does not have, but not for a digest.
-    if let Err(error) = world.manifest(repository, &Digest::sha256(NO_MANIFEST)).await
-        && matches!(error.kind, FailureKind::Network | FailureKind::RateLimited | FailureKind::Tls)
+    // A cache whose upstream is down returns 404 for a tag that it does not have, but not for a blob. (Its answer for the
+    // digest of a manifest is 500 in any case.)
+    let nothing = Descriptor::of(String::new(), Digest::sha256(NO_BLOB), NO_BLOB.len() as u64);
+    if let Err(error) = world.blob(repository, &nothing).await
+        && error.kind != FailureKind::NotFound
     {
         let because = |tag: &TagName| ResolveError {
             message: format!("`{repository}` does not list the pinned tag `{tag}`, which may still exist: {error}"),
+            help: Some("if it was deleted on purpose, remove the tag from the stream file".to_owned()),
             ..error.clone()
         };
         unconfirmed.extend(absent.into_iter().map(|tag| (tag.clone(), because(&tag))));

@@ -70,8 +70,9 @@ pub(super) async fn get(helper: &str, key: &str, timeout: Duration) -> Result<Op
     if !is_success {
         // Helpers write errors to their standard output.
         let output = String::from_utf8_lossy(&output);
-        // An answer in spite of the error may contain the credential.
-        let first_line = output.trim().lines().next().filter(|line| !line.starts_with('{'));
+        // An answer in spite of the error may contain the credential, and a single word may be one.
+        let is_message = |line: &&str| line.contains(' ') && !line.contains('{');
+        let first_line = output.trim().lines().next().filter(is_message);
         let message = quotable(first_line.unwrap_or_default());
         return if output.trim() == NOT_FOUND { Ok(None) } else { Err(HelperError::Failed(message)) };
     }

@@ -74,7 +74,9 @@ fn r19_a_pinned_tag_that_is_not_listed_is_resolved_and_only_404_means_gone() {
     stage.registry.remove("app", "1.2.0");
     let said = stage.ends(0, &["app"]);
     assert!(
-        said.contains("the pinned tag is gone, the highest one left is lower, and `on-rollback` is `hold`"),
+        said.contains(
+            "the rule selects a lower tag than the pinned one, which is gone or not signed, and `on-rollback` is `hold`"
+        ),
         "{said}"
     );
     assert_eq!(stage.lock().matches("[[pin]]").count(), 3);

@@ -197,7 +197,9 @@ fn r03_an_unusable_head_is_decided_by_one_get_and_remembered() {
             let found = run(registry.digest(&image(&format!("{}/a:{tag}", fake.host()))));
             assert_eq!(found.as_ref(), Ok(&digest), "{status} {content_type}");
         }
-        assert_eq!((fake.counts().head, fake.counts().get), (1, 2), "{status} {content_type}");
+        // A 404 may concern one tag only; the others still cost a HEAD, not a GET.
+        let heads = if status == 404 { 2 } else { 1 };
+        assert_eq!((fake.counts().head, fake.counts().get), (heads, 2), "{status} {content_type}");
     }
 }
 
@@ -226,7 +228,7 @@ fn r03_a_generic_header_is_fine_if_the_body_names_its_media_type() {
 #[test]
 fn r04_the_message_of_the_registry_is_shown_with_a_hint_that_matches_the_status() {
     let body = serde_json::json!({"errors": [{"code": "PRECONDITION", "message": "not \u{1b}[31m scanned\nyet"}]});
-    for (status, help) in [(412, "one of its rules blocks the image"), (403, "docker login"), (404, "")] {
+    for (status, help) in [(412, "one of its policies blocks the image"), (403, "docker login"), (404, "")] {
         let (fake, body) = (FakeRegistry::start(), body.to_string());
         fake.lie(move |_| Some(Answer::new(status).header("content-type", "application/json").body(body.clone())));
         let (_, text) = failure(plain(&[fake.host()]), &image(&format!("{}/a:t", fake.host())));
